@@ -1,0 +1,48 @@
+# Quorate: `make demo` shows the product, `make test` checks it. Both build .venv from pinned requirements first.
+# PIP_ARGS goes to pip, for example to name an index with a CPU build of torch.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
+PIP_ARGS ?=
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test check static unit format lock docs simulate clean
+
+demo: .venv/.ready ## the main job: a consortium of four validators and six hospitals, attacked, crashed and audited
+	@$(BIN)/quorate demo
+
+test: check ## everything that CI checks
+
+check: static unit
+
+static: .venv/.ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: .venv/.ready
+	$(BIN)/pytest -n auto --cov --cov-report=term
+
+simulate: .venv/.ready ## more seeds of the consensus simulator: make simulate SEEDS=2000
+	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),2000)
+
+format: .venv/.ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: .venv/.ready ## the pages that are generated from code
+	$(BIN)/python -m docs.generate
+
+lock: .venv/.ready ## pin the newest versions that pyproject.toml admits
+	$(BIN)/pip-compile -q --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras \
+	  --extra demo --extra dev --upgrade -c constraints.txt -o requirements.txt pyproject.toml
+
+.venv/.ready: requirements.txt pyproject.toml
+	@echo "Building .venv with $(PYTHON): about 250 MB to download the first time, most of it PyTorch."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -q $(PIP_ARGS) -r requirements.txt
+	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+clean:
+	rm -rf .venv build *.egg-info

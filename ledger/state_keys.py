@@ -1,0 +1,104 @@
+"""Keys of the state map: one function a kind of record, so that nobody else builds a key from parts.
+
+Numbers are fixed-width big-endian: scanning a prefix then visits records in the order that rules speak of.
+"""
+
+from ledger.hashing import Digest
+from ledger.keys import PublicKey
+from ledger.quantities import Height, ModelVersion, ParticipantId, RoundNumber, TimeMs, ValidatorId
+
+PARAMETERS = b"parameters"
+VALIDATORS = b"validators"
+"""The current set: tuple of Validator."""
+ERA = b"era"
+"""(era, its first height)."""
+PARTICIPANTS_COUNT = b"participants"
+"""Registry numbers given so far."""
+TASKS_OPEN = b"tasks-open"
+"""Number of running tasks."""
+
+USED_PREFIX = b"used/"
+DUE_PREFIX = b"due/"
+TASK_PREFIX = b"task/"
+ORGANISATION_PREFIX = b"organisation/"
+PARTICIPANT_PREFIX = b"participant/"
+
+
+def _number(value: int) -> bytes:
+    return value.to_bytes(8, "big")
+
+
+def key(public: PublicKey) -> bytes:
+    """KeyRecord of a public key."""
+    return b"key/" + public
+
+
+def organisation(name: str) -> bytes:
+    """OrganisationRecord."""
+    return ORGANISATION_PREFIX + name.encode()
+
+
+def participant(number: ParticipantId) -> bytes:
+    """ParticipantRecord."""
+    return PARTICIPANT_PREFIX + _number(number)
+
+
+def participant_name(organisation_name: str, name: str) -> bytes:
+    """Registry number of a participant, by organisation and name."""
+    return b"participant-name/" + organisation_name.encode() + b"/" + name.encode()
+
+
+def used(valid_until: Height, transaction: Digest) -> bytes:
+    """Mark of a used transaction id, kept until it has expired."""
+    return USED_PREFIX + _number(valid_until) + transaction
+
+
+def blob(digest: Digest) -> bytes:
+    """BlobRecord."""
+    return b"blob/" + digest
+
+
+def task(name: str) -> bytes:
+    """TaskRecord."""
+    return TASK_PREFIX + name.encode()
+
+
+def round_(name: str, number: RoundNumber) -> bytes:
+    """RoundRecord."""
+    return b"round/" + name.encode() + b"/" + _number(number)
+
+
+def participation_prefix(name: str, number: RoundNumber) -> bytes:
+    """Prefix of a round's ParticipationRecords."""
+    return b"participation/" + name.encode() + b"/" + _number(number) + b"/"
+
+
+def participation(name: str, number: RoundNumber, who: ParticipantId) -> bytes:
+    """ParticipationRecord."""
+    return participation_prefix(name, number) + _number(who)
+
+
+def attestation_prefix(name: str, number: RoundNumber) -> bytes:
+    """Prefix of a round's AttestationRecords."""
+    return b"attestation/" + name.encode() + b"/" + _number(number) + b"/"
+
+
+def attestation(name: str, number: RoundNumber, who: ValidatorId) -> bytes:
+    """AttestationRecord."""
+    return attestation_prefix(name, number) + _number(who)
+
+
+def model(name: str, version: ModelVersion) -> bytes:
+    """GlobalModelRecord."""
+    return b"model/" + name.encode() + b"/" + _number(version)
+
+
+def due(when: TimeMs, name: str, number: RoundNumber) -> bytes:
+    """Mark of an action that is due at a time; its value says which."""
+    return DUE_PREFIX + _number(when) + name.encode() + b"/" + _number(number)
+
+
+def due_time(due_key: bytes) -> TimeMs:
+    """Return the time in a key made by `due`."""
+    start = len(DUE_PREFIX)
+    return TimeMs(int.from_bytes(due_key[start : start + 8], "big"))

@@ -1,0 +1,103 @@
+"""Votes, and the bundles they leave in: one signature for all votes of a loop turn.
+
+A bundle signs the RFC 6962 root of its votes; each vote is self-contained, so its evidence for a third party is the
+vote with its place, path and that signature, whatever else left in the same bundle.
+"""
+
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import Annotated
+
+from msgspec import Meta
+
+from ledger import merkle
+from ledger.encoding import Noun, Purpose, encode
+from ledger.hashing import Digest, DigestField
+from ledger.keys import PublicKey, Signature, SignatureField, SigningKey, verify
+from ledger.quantities import U16, EraField, HeightField, ValidatorField, ViewField
+
+BUNDLE_VOTES_MAX = 64
+"""Most votes under one signature; a path is then at most six digests long."""
+_PATH_MAX = (BUNDLE_VOTES_MAX - 1).bit_length()
+
+
+class VoteKind(IntEnum):
+    """PBFT's phases (Castro & Liskov 1999, 4.2)."""
+
+    PRE_PREPARE = 1
+    """The primary assigns the digest to the height."""
+    PREPARE = 2
+    """A backup accepts that assignment."""
+    COMMIT = 3
+    """A replica holds a prepared certificate for it."""
+
+
+class Vote(Noun, frozen=True, kw_only=True):
+    """One validator's word in one phase for one block."""
+
+    kind: VoteKind
+    era: EraField
+    view: ViewField
+    height: HeightField
+    digest: DigestField
+    """Digest of the block's header."""
+
+
+class VoteProof(Noun, frozen=True, kw_only=True):
+    """A validator's signature for one vote: the vote's place in the bundle that was signed."""
+
+    validator: ValidatorField
+    index: U16
+    size: U16
+    """Votes in the bundle."""
+    path: Annotated[tuple[DigestField, ...], Meta(max_length=_PATH_MAX)]
+    signature: SignatureField
+
+    def verify(self, vote: Vote, key: PublicKey, *, chain_id: Digest) -> None:
+        """Raise InvalidProof or InvalidSignature unless `key` signed a bundle with `vote` at this place."""
+        root = merkle.root_from_path(merkle.leaf_hash(encode(vote)), index=self.index, size=self.size, path=self.path)
+        verify(key, self.signature, Purpose.VOTES, _payload(self.size, root), chain_id=chain_id)
+
+
+class VoteBundle(Noun, frozen=True, kw_only=True):
+    """Votes that left one validator in one loop turn."""
+
+    validator: ValidatorField
+    votes: Annotated[tuple[Vote, ...], Meta(min_length=1, max_length=BUNDLE_VOTES_MAX)]
+    signature: SignatureField
+
+    @classmethod
+    def sign(
+        cls, votes: tuple[Vote, ...], *, validator: ValidatorField, key: SigningKey, chain_id: Digest
+    ) -> "VoteBundle":
+        """Sign a bundle; only `SafetyRules` may call this with a vote key."""
+        return cls(validator=validator, votes=votes, signature=_sign(votes, key, chain_id))
+
+    def verify(self, key: PublicKey, *, chain_id: Digest) -> None:
+        """Raise InvalidSignature unless `key` signed exactly these votes."""
+        root = merkle.root(encode(vote) for vote in self.votes)
+        verify(key, self.signature, Purpose.VOTES, _payload(len(self.votes), root), chain_id=chain_id)
+
+    def proofs(self) -> Iterator[tuple[Vote, VoteProof]]:
+        """Yield each vote with its transferable evidence; verify the bundle first."""
+        leaves = [encode(vote) for vote in self.votes]
+        for index, vote in enumerate(self.votes):
+            yield (
+                vote,
+                VoteProof(
+                    validator=self.validator,
+                    index=index,
+                    size=len(leaves),
+                    path=merkle.prove(leaves, index),
+                    signature=self.signature,
+                ),
+            )
+
+
+def _payload(size: int, root: Digest) -> bytes:
+    return encode((size, root))
+
+
+def _sign(votes: tuple[Vote, ...], key: SigningKey, chain_id: Digest) -> Signature:
+    root = merkle.root(encode(vote) for vote in votes)
+    return key.sign(Purpose.VOTES, _payload(len(votes), root), chain_id=chain_id)
