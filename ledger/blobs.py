@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta
 
-from ledger.encoding import Noun, Purpose, encode
+from ledger.encoding import Noun, Purpose, decode_integer, encode
 from ledger.errors import WrongChain
 from ledger.hashing import Digest, DigestField
 from ledger.keys import PublicKey, PublicKeyField, Signature, SignatureField, SigningKey, verify
@@ -83,6 +83,10 @@ class UpdateFacts(Noun, frozen=True, kw_only=True, tag=3):
     """Squared l2 norm over the weights, minimal big-endian, in units of 2^-60."""
     value_max: U63
     """Largest absolute stored integer."""
+
+    def __post_init__(self) -> None:
+        """Raise NonCanonicalEncoding unless the norm is in its one byte form."""
+        decode_integer(self.norm_squared)
 
 
 class ReportFacts(Noun, frozen=True, kw_only=True, tag=4):

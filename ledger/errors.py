@@ -7,7 +7,7 @@
     │   ├── TooLarge               over a limit that is checked before reading or allocating
     │   └── InvalidSignature       does not verify under the key that is named
     │       └── WrongChain         signed for another chain
-    ├── InvalidTransaction         can never enter a block that follows the tip (ledger.validity)
+    ├── InvalidTransaction         can never enter a block that follows the tip (contracts.validity)
     ├── VerificationFailed         evidence contradicts itself or its signatures: tampered
     │   ├── InvalidProof           a Merkle path does not lead to the root
     │   ├── InvalidCertificate     not a quorum of valid votes for one digest in one view
@@ -21,6 +21,9 @@ Anything else that escapes is a bug of ours.
 """
 
 from typing import ClassVar
+
+PART_CHARACTERS_MAX = 500
+"""Of each part of an error's text: what came may be megabytes, and texts go to logs and callers."""
 
 
 class QuorateError(Exception):
@@ -39,10 +42,15 @@ class QuorateError(Exception):
         self.what = what
         self.expected = expected
         self.got = got
-        message = what
+        message = _brief(what)
         if expected is not None or got is not None:
-            message = f"{what}: expected {expected}, got {got}"
+            message = f"{message}: expected {_brief(expected)}, got {_brief(got)}"
         super().__init__(message)
+
+
+def _brief(part: object) -> str:
+    text = str(part)
+    return text if len(text) <= PART_CHARACTERS_MAX else f"{text[:PART_CHARACTERS_MAX]}..."
 
 
 class InputError(QuorateError):
@@ -132,7 +140,7 @@ class ConfigurationError(QuorateError):
 
 
 class InvalidTransaction(QuorateError):
-    """A transaction that can never enter a block after the current tip (`ledger.validity` lists the reasons)."""
+    """A transaction that can never enter a block after the current tip (`contracts.validity` lists the reasons)."""
 
     code = "invalid-transaction"
     http_status = 422

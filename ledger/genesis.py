@@ -13,8 +13,8 @@ from msgspec import Meta
 
 from ledger import merkle, state_keys, state_tree
 from ledger.blocks import Block, BlockHeader
-from ledger.encoding import Purpose, decode, encode
-from ledger.errors import InputError, MalformedEncoding, TooLarge
+from ledger.encoding import PROTOCOL_VERSION, Purpose, decode, encode
+from ledger.errors import InputError, MalformedEncoding, NonCanonicalEncoding, TooLarge
 from ledger.hashing import ZERO_DIGEST, sha256
 from ledger.keys import PublicKey, Signature, SigningKey, verify
 from ledger.parameters import ChainParameters
@@ -26,6 +26,8 @@ GENESIS_FORMAT = "quorate-genesis-1"
 GENESIS_BYTES_MAX = 4 * 2**20
 FIRST_HEIGHT = Height(1)
 """First height that is voted on; era 0 begins there."""
+PARAMETER_BOUNDS = {"protocol": (PROTOCOL_VERSION, PROTOCOL_VERSION), "window": (1, 64), "invited_max": (1, 1_024)}
+"""Least and greatest values of the parameters that this software cannot follow beyond (see `ChainParameters`)."""
 
 HexKey = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 HexSignature = Annotated[str, Meta(pattern=r"\A[0-9a-f]{128}\Z")]
@@ -120,24 +122,39 @@ def assemble(
         parameters=msgspec.structs.asdict(parameters),
         organisations=tuple(sorted(descriptors, key=lambda member: member.organisation)),
     )
-    data = msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+    data = _write(document)
     Genesis(data)
     return data
+
+
+def _write(document: GenesisDocument) -> bytes:
+    """Return the one form of a genesis file; in any other, two readers could see two values (a key that is doubled)."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
 class Genesis:
     """A verified genesis file: the root of trust of everything else."""
 
     def __init__(self, data: bytes) -> None:
-        """Raise TooLarge, MalformedEncoding, InputError or InvalidSignature unless `data` is a genesis file."""
+        """Raise unless `data` is a genesis file.
+
+        TooLarge, MalformedEncoding, NonCanonicalEncoding or InvalidSignature; InputError where members make no chain.
+        """
         if len(data) > GENESIS_BYTES_MAX:
             raise TooLarge("genesis file", expected=f"at most {GENESIS_BYTES_MAX} bytes", got=len(data))
         try:
             document = msgspec.json.decode(data, type=GenesisDocument)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise MalformedEncoding(f"not a genesis file ({error})") from error
+            raise MalformedEncoding(f"not a genesis file ({error})") from None
         if document.format != GENESIS_FORMAT:
             raise InputError("format of the genesis file", expected=GENESIS_FORMAT, got=document.format)
+        written = _write(document)
+        if data != written:
+            raise NonCanonicalEncoding(
+                "genesis file",
+                expected=f"its members in order, each once, indented by two spaces: {len(written)} bytes",
+                got=f"{len(data)} others",
+            )
         names = [member.organisation for member in document.organisations]
         if names != sorted(set(names)):
             raise InputError("organisations", expected="distinct names in ascending order", got=names)
@@ -201,8 +218,9 @@ def _parameters(fields: dict[str, int]) -> ChainParameters:
     if set(fields) != names:
         raise InputError("chain parameters", expected=sorted(names), got=sorted(fields))
     parameters = decode(encode(ChainParameters(**fields)), ChainParameters)
-    if not 1 <= parameters.window <= 64:
-        raise InputError("window", expected="1 to 64", got=parameters.window)
+    for name, (least, greatest) in PARAMETER_BOUNDS.items():
+        if not least <= fields[name] <= greatest:
+            raise InputError(f"chain parameter {name}", expected=f"{least} to {greatest}", got=fields[name])
     return parameters
 
 
@@ -225,3 +243,6 @@ def _check_keys(organisations: tuple[OrganisationDescriptor, ...]) -> None:
     keys = [key for member in organisations for key in member.signing_keys()]
     if len(set(keys)) != len(keys):
         raise InputError("keys of genesis", expected="every key once", got="a key used twice")
+    certificates = [validator.link_certificate for member in organisations for validator in member.validators]
+    if len(set(certificates)) != len(certificates):
+        raise InputError("link certificates of genesis", expected="every certificate once", got="one used twice")

@@ -4,15 +4,19 @@ Nothing here opens a socket. Every function returns what it verified or raises; 
 never fine and never tampered.
 """
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from ledger import merkle, state_tree
 from ledger.blocks import BlockHeader
 from ledger.certificates import CommitCertificate
 from ledger.encoding import Noun, encode
 from ledger.entries import ActionEntry, Entry, TransactionEntry
 from ledger.errors import InvalidBlock, InvalidCertificate, InvalidProof, Undecidable
-from ledger.genesis import Genesis
-from ledger.hashing import DigestField
-from ledger.quantities import U63, Era
+from ledger.genesis import FIRST_HEIGHT, Genesis
+from ledger.hashing import DigestField, sha256
+from ledger.quantities import U63, U63_MAX, Era
 from ledger.validators import Validator, ValidatorSet
 
 
@@ -24,7 +28,7 @@ class EntryProof(Noun, frozen=True, kw_only=True):
     entry: Entry
     index: U63
     """Place in the log, from 0."""
-    path: tuple[DigestField, ...]
+    path: Annotated[tuple[DigestField, ...], Meta(max_length=U63_MAX.bit_length())]
 
 
 class StateEntryProof(Noun, frozen=True, kw_only=True):
@@ -44,6 +48,7 @@ class LightClient:
         self.genesis = genesis
         self.chain_id = genesis.chain_id
         self._sets: dict[Era, ValidatorSet] = {Era(0): genesis.validators}
+        self._boundaries: dict[Era, BlockHeader] = {}
 
     def verify_header(self, header: BlockHeader, certificate: CommitCertificate | None) -> BlockHeader:
         """Return the header once its certificate is shown to be valid.
@@ -69,32 +74,48 @@ class LightClient:
                 expected=validators.digest.hex(),
                 got=header.validators.hex(),
             )
-        # (2) a quorum of that set committed to exactly this header
+        # (2) the height lies in that era: a retired key counts for the heights at which it was in force, and no others
+        before, end = self._boundaries.get(Era(header.era - 1)), self._boundaries.get(header.era)
+        first, last = before.height + 1 if before else FIRST_HEIGHT, end.height if end else U63_MAX
+        if not first <= header.height <= last:
+            raise InvalidBlock(
+                f"height of a block of era {header.era}", expected=f"{first} to {last}", got=header.height
+            )
+        # (3) a quorum of that set committed to exactly this header
         if certificate is None:
             raise Undecidable(f"certificate of block {header.height}", expected="a commit certificate", got="none")
         certificate.verify_for(header, validators, chain_id=self.chain_id)
         return header
 
     def learn(self, boundary: BlockHeader, certificate: CommitCertificate, members: tuple[Validator, ...]) -> None:
-        """Follow an era's last block to the set of the next era; raises as `verify_header`, or InvalidCertificate."""
+        """Follow an era's last block to the set of the next era.
+
+        Raises as `verify_header`; InvalidCertificate when `members` are not the next set that the block names, or the
+        block ends no era; InvalidBlock when another block is known to have ended this one.
+        """
         self.verify_header(boundary, certificate)
-        following = ValidatorSet(members)
-        if boundary.next_validators == boundary.validators or following.digest != boundary.next_validators:
+        following = sha256(encode(members))
+        if boundary.next_validators == boundary.validators or following != boundary.next_validators:
             raise InvalidCertificate(
                 f"validator set after block {boundary.height}",
                 expected=boundary.next_validators.hex(),
-                got=following.digest.hex(),
+                got=following.hex(),
             )
-        self._sets[Era(boundary.era + 1)] = following
+        known = self._boundaries.setdefault(boundary.era, boundary)
+        if known != boundary:
+            raise InvalidBlock(
+                f"last block of era {boundary.era}", expected=known.digest.hex(), got=boundary.digest.hex()
+            )
+        self._sets[Era(boundary.era + 1)] = ValidatorSet(members)
 
     def verify_entry(self, proof: EntryProof) -> TransactionEntry | ActionEntry:
         """Return the entry once it is shown to stand in the log of a final block."""
         header = self.verify_header(proof.header, proof.certificate)
-        # (3) the entry is the leaf at `index` of the log that the header commits to
+        # (4) the entry is the leaf at `index` of the log that the header commits to
         merkle.verify_inclusion(
             proof.entry.leaf, index=proof.index, size=header.log_size, path=proof.path, root=header.log_root
         )
-        # (4) the receipt speaks of a block that this log covers
+        # (5) the receipt speaks of a block that this log covers
         if proof.entry.receipt.height > header.height:
             raise InvalidProof(
                 "height of the receipt", expected=f"at most {header.height}", got=proof.entry.receipt.height

@@ -7,7 +7,7 @@ growing log in logarithmic space; the node that keeps every completed subtree ca
 from collections.abc import Callable, Iterable, Sequence
 
 from ledger.encoding import Noun
-from ledger.errors import InvalidProof
+from ledger.errors import InvalidProof, MalformedEncoding
 from ledger.hashing import Digest, DigestField, sha256
 from ledger.quantities import U63
 
@@ -33,7 +33,14 @@ class Frontier(Noun, frozen=True, kw_only=True):
     size: U63 = 0
     """Leaves so far."""
     peaks: tuple[DigestField, ...] = ()
-    """Roots of the maximal complete subtrees, from left (largest) to right."""
+    """Roots of the maximal complete subtrees, from left (largest) to right; `size` and root fix them."""
+
+    def __post_init__(self) -> None:
+        """Raise MalformedEncoding unless there is a peak for each one bit of the size."""
+        if len(self.peaks) != self.size.bit_count():
+            raise MalformedEncoding(
+                f"peaks of a frontier of {self.size} leaves", expected=self.size.bit_count(), got=len(self.peaks)
+            )
 
     def root(self) -> Digest:
         """Return the root over all leaves so far."""

@@ -19,7 +19,7 @@ def plain(value: object) -> Plain:
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(plain(key)): plain(item) for key, item in value.items()}
     assert isinstance(value, msgspec.Struct), type(value)
     fields: dict[str, Plain] = {}
     if value.__struct_config__.tag is not None:

@@ -62,8 +62,12 @@ class Overlay:
         self.writes[key] = None
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Yield the pairs whose key begins with `prefix`, in ascending order of key, with the changes made so far."""
+        """Yield the pairs whose key begins with `prefix`, in ascending order of key.
+
+        The changes made before the first pair is taken are in it; those made while scanning are not.
+        """
         changed = sorted((key, value) for key, value in self.writes.items() if key.startswith(prefix))
-        below = ((key, value) for key, value in self.base.scan(prefix) if key not in self.writes)
+        covered = {key for key, _ in changed}
+        below = ((key, value) for key, value in self.base.scan(prefix) if key not in covered)
         present = ((key, value) for key, value in changed if value is not None)
         yield from merge(below, present)

@@ -7,7 +7,9 @@ behind. All functions are pure: they read through a callable and return what is 
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import Annotated, NamedTuple, TypeAlias
+
+from msgspec import Meta
 
 from ledger.encoding import Noun
 from ledger.errors import InvalidProof
@@ -60,7 +62,7 @@ Node: TypeAlias = Leaf | Inner | None
 class StateProof(Noun, frozen=True, kw_only=True):
     """Path from the root to where a key is, or would be."""
 
-    siblings: tuple[DigestField, ...]
+    siblings: Annotated[tuple[DigestField, ...], Meta(max_length=PATH_BITS)]
     """Hashes of the other half at each step, from the root downwards."""
     leaf: tuple[DigestField, DigestField] | None
     """(path, value digest) of the leaf found there: the key's own, another's, or none."""

@@ -14,7 +14,7 @@ from ledger import merkle
 from ledger.encoding import Noun, Purpose, encode
 from ledger.hashing import Digest, DigestField
 from ledger.keys import PublicKey, Signature, SignatureField, SigningKey, verify
-from ledger.quantities import U16, EraField, HeightField, ValidatorField, ViewField
+from ledger.quantities import EraField, HeightField, ValidatorField, ViewField
 
 BUNDLE_VOTES_MAX = 64
 """Most votes under one signature; a path is then at most six digests long."""
@@ -47,8 +47,8 @@ class VoteProof(Noun, frozen=True, kw_only=True):
     """A validator's signature for one vote: the vote's place in the bundle that was signed."""
 
     validator: ValidatorField
-    index: U16
-    size: U16
+    index: Annotated[int, Meta(ge=0, le=BUNDLE_VOTES_MAX - 1)]
+    size: Annotated[int, Meta(ge=1, le=BUNDLE_VOTES_MAX)]
     """Votes in the bundle."""
     path: Annotated[tuple[DigestField, ...], Meta(max_length=_PATH_MAX)]
     signature: SignatureField
@@ -71,6 +71,7 @@ class VoteBundle(Noun, frozen=True, kw_only=True):
         cls, votes: tuple[Vote, ...], *, validator: ValidatorField, key: SigningKey, chain_id: Digest
     ) -> "VoteBundle":
         """Sign a bundle; only `SafetyRules` may call this with a vote key."""
+        assert 1 <= len(votes) <= BUNDLE_VOTES_MAX, len(votes)
         return cls(validator=validator, votes=votes, signature=_sign(votes, key, chain_id))
 
     def verify(self, key: PublicKey, *, chain_id: Digest) -> None:
