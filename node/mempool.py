@@ -1,0 +1,108 @@
+"""Transactions that wait to be ordered: bounded, each once, and fair to every author.
+
+Admission is judged against the tip by the caller. Candidates come author by author in turn, the author whose oldest
+transaction has waited longest first, so that nobody can crowd the others out of a block.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from ledger.hashing import Digest
+from ledger.keys import PublicKey
+from ledger.transactions import SignedTransaction
+from node.config import LimitsSection
+from node.errors import MempoolFull, SenderQueueFull
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A transaction that waits."""
+
+    signed: SignedTransaction
+    raw: bytes
+
+
+class Mempool:
+    """The waiting transactions of one node."""
+
+    def __init__(self, limits: LimitsSection) -> None:
+        self._limits = limits
+        self._waiting: OrderedDict[Digest, Waiting] = OrderedDict()
+        self._authors: dict[PublicKey, OrderedDict[Digest, Waiting]] = {}
+        self.bytes_total = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def __contains__(self, identity: Digest) -> bool:
+        return identity in self._waiting
+
+    def add(self, signed: SignedTransaction, raw: bytes) -> bool:
+        """Take in an admitted transaction; False if it waits already. Raises MempoolFull or SenderQueueFull."""
+        identity, author = signed.transaction.id, signed.transaction.author
+        if identity in self._waiting:
+            return False
+        own = self._authors.get(author, OrderedDict())
+        if len(own) >= self._limits.mempool_sender_max:
+            raise SenderQueueFull(
+                "waiting transactions of this author",
+                expected=f"at most {self._limits.mempool_sender_max}",
+                got=len(own) + 1,
+            )
+        if len(self._waiting) >= self._limits.mempool_transactions_max:
+            raise MempoolFull(
+                "waiting transactions", expected=f"at most {self._limits.mempool_transactions_max}", got=len(self) + 1
+            )
+        if self.bytes_total + len(raw) > self._limits.mempool_bytes_max:
+            raise MempoolFull(
+                "bytes waiting", expected=f"at most {self._limits.mempool_bytes_max}", got=self.bytes_total + len(raw)
+            )
+        waiting = Waiting(signed=signed, raw=raw)
+        self._waiting[identity] = waiting
+        self._authors.setdefault(author, own)[identity] = waiting
+        self.bytes_total += len(raw)
+        return True
+
+    def remove(self, identity: Digest) -> None:
+        """Forget a transaction that was appended or has expired; nothing if it does not wait."""
+        waiting = self._waiting.pop(identity, None)
+        if waiting is None:
+            return
+        author = waiting.signed.transaction.author
+        own = self._authors[author]
+        del own[identity]
+        if not own:
+            del self._authors[author]
+        self.bytes_total -= len(waiting.raw)
+
+    def prune(self, is_stale: Callable[[SignedTransaction], bool]) -> list[Digest]:
+        """Forget what can no longer enter a block; return the ids."""
+        stale = [identity for identity, waiting in self._waiting.items() if is_stale(waiting.signed)]
+        for identity in stale:
+            self.remove(identity)
+        return stale
+
+    def oldest(self) -> Waiting | None:
+        """Return the transaction that has waited longest."""
+        return next(iter(self._waiting.values()), None)
+
+    def candidates(self) -> Iterator[Waiting]:
+        """Yield everything in fair order; do not change the mempool meanwhile."""
+        queues = [iter(own.values()) for own in self._by_age()]
+        while queues:
+            remaining = []
+            for queue in queues:
+                waiting = next(queue, None)
+                if waiting is not None:
+                    remaining.append(queue)
+                    yield waiting
+            queues = remaining
+
+    def _by_age(self) -> list[OrderedDict[Digest, Waiting]]:
+        seen: OrderedDict[PublicKey, None] = OrderedDict()
+        for waiting in self._waiting.values():
+            seen.setdefault(waiting.signed.transaction.author)
+            if len(seen) == len(self._authors):
+                break
+        return [self._authors[author] for author in seen]

@@ -1,0 +1,113 @@
+"""The worker process: everything that touches tensors, away from the process that votes.
+
+`python -m node.worker` reads requests from stdin and writes answers to stdout, one at a time, each as a length and
+canonical MessagePack; it ends when stdin does, so it never outlives its node. Paths come from the node that started it;
+it opens them, maps them and never writes anywhere but to the files it is told to.
+"""
+
+import mmap
+import os
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+from aggregation.aggregate import Input, Recipe, aggregate
+from aggregation.blob_kinds import facts_of
+from aggregation.layouts import decode_layout
+from aggregation.model_file import write_view
+from ledger.blobs import ModelFacts
+from ledger.encoding import decode, encode
+from ledger.errors import QuorateError
+from ledger.tasks import Layout
+from node.worker_protocol import (
+    LENGTH,
+    MESSAGE_BYTES_MAX,
+    AggregateAnswer,
+    AggregateRequest,
+    Answer,
+    Call,
+    FactsAnswer,
+    FactsRequest,
+    Refusal,
+    Reply,
+    Request,
+)
+
+
+def main() -> None:
+    """Serve requests until stdin ends."""
+    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    while (call := read_message(requests)) is not None:
+        reply = encode(Reply(answer=handle(decode(call, Call).request)))
+        answers.write(LENGTH.pack(len(reply)) + reply)
+        answers.flush()
+
+
+def read_message(stream: BinaryIO) -> bytes | None:
+    """Return the next message, or None at the end of the stream."""
+    head = stream.read(LENGTH.size)
+    if len(head) < LENGTH.size:
+        return None
+    (size,) = LENGTH.unpack(head)
+    assert size <= MESSAGE_BYTES_MAX
+    return stream.read(size)
+
+
+def handle(request: Request) -> Answer:
+    """Carry out a request; what the error tree names becomes a Refusal, anything else ends the process."""
+    try:
+        return _facts(request) if isinstance(request, FactsRequest) else _aggregate(request)
+    except QuorateError as error:
+        return Refusal(code=error.code, http_status=error.http_status, message=str(error))
+
+
+def _facts(request: FactsRequest) -> FactsAnswer:
+    buffer = _map(request.path)
+    layout = _layout(request.layout_path) if request.layout_path else None
+    facts = facts_of(buffer, layout)
+    if isinstance(facts, ModelFacts) and request.view_path:
+        assert layout is not None
+        with _new_file(request.view_path) as file:
+            write_view(buffer, layout, file.write)
+    return FactsAnswer(facts=facts)
+
+
+def _aggregate(request: AggregateRequest) -> AggregateAnswer:
+    recipe = Recipe(
+        task=request.task,
+        round=request.round,
+        layout=_layout(request.layout_path),
+        base=request.base,
+        base_buffer=_map(request.base_path),
+        inputs=[
+            Input(participant=item.participant, weight=item.weight, blob=item.blob, buffer=_map(item.path))
+            for item in request.inputs
+        ],
+    )
+    with _new_file(request.model_path) as model:
+        outcome = aggregate(recipe, model.write)
+    Path(request.report_path).write_bytes(outcome.report)
+    return AggregateAnswer(
+        model=outcome.model,
+        view=outcome.model_facts.view,
+        server_state=outcome.server_state,
+        report=outcome.report_digest,
+    )
+
+
+def _layout(path: str) -> Layout:
+    return decode_layout(Path(path).read_bytes())
+
+
+def _map(path: str) -> memoryview:
+    """Map a file read-only, so that only what is being read is in memory; unmapped once nothing refers to it."""
+    with Path(path).open("rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def _new_file(path: str) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
+if __name__ == "__main__":
+    main()

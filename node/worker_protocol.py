@@ -1,0 +1,87 @@
+"""What the node and its worker process say to each other: requests and answers, each with its length before it.
+
+Kept apart from the worker itself, so that the process that votes never imports numpy.
+"""
+
+import struct
+from typing import TypeAlias
+
+from ledger.blobs import BlobFacts
+from ledger.encoding import Noun
+from ledger.hashing import DigestField
+from ledger.quantities import U63, ParticipantField, RoundField
+from ledger.tasks import TaskSpec
+
+LENGTH = struct.Struct(">I")
+MESSAGE_BYTES_MAX = 8 * 2**20
+
+
+class FactsRequest(Noun, frozen=True, kw_only=True, tag=1):
+    """Compute the facts of a blob; for a model, write its float32 view too."""
+
+    path: str
+    layout_path: str
+    """Empty for layouts and reports."""
+    view_path: str
+    """Where a model's view is to be written; empty: nowhere."""
+
+
+class InputFile(Noun, frozen=True, kw_only=True):
+    """An accepted update."""
+
+    participant: ParticipantField
+    weight: U63
+    blob: DigestField
+    path: str
+
+
+class AggregateRequest(Noun, frozen=True, kw_only=True, tag=2):
+    """Aggregate a round."""
+
+    task: TaskSpec
+    round: RoundField
+    layout_path: str
+    base: DigestField
+    base_path: str
+    inputs: tuple[InputFile, ...]
+    model_path: str
+    report_path: str
+
+
+class FactsAnswer(Noun, frozen=True, kw_only=True, tag=1):
+    """The facts of a blob."""
+
+    facts: BlobFacts
+
+
+class AggregateAnswer(Noun, frozen=True, kw_only=True, tag=2):
+    """What is to be attested; model and report lie at the paths that the request named."""
+
+    model: DigestField
+    view: DigestField
+    server_state: DigestField
+    report: DigestField
+
+
+class Refusal(Noun, frozen=True, kw_only=True, tag=3):
+    """The blob or the inputs are wrong."""
+
+    code: str
+    http_status: U63
+    message: str
+
+
+Request: TypeAlias = FactsRequest | AggregateRequest
+Answer: TypeAlias = FactsAnswer | AggregateAnswer | Refusal
+
+
+class Call(Noun, frozen=True, kw_only=True):
+    """A request on the wire."""
+
+    request: Request
+
+
+class Reply(Noun, frozen=True, kw_only=True):
+    """An answer on the wire."""
+
+    answer: Answer

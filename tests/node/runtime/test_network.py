@@ -1,0 +1,158 @@
+"""Four real validators in one event loop: transactions, view changes, catch-up, restarts."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from consensus.errors import ProtocolViolation
+from ledger.encoding import encode
+from ledger.entries import Accepted
+from ledger.light_client import LightClient
+from ledger.quantities import Height
+from ledger.transactions import EnrolParticipant
+from node.runtime.node import Node
+from node.storage.errors import HomeInUse, VoteLogMissing
+from tests.consortium import signing_key
+from tests.network import InProcessNetwork, make_homes, running_network, signed
+
+
+def enrolment(name: str, *, organisation: str = "org-0") -> EnrolParticipant:
+    return EnrolParticipant(organisation=organisation, name=name, key=signing_key(name).public)
+
+
+async def enrol(network: InProcessNetwork, name: str, *, node: int = 0) -> None:
+    final = await network.submit(network.operator(0), enrolment(name), node=node)
+    assert isinstance(final.receipt.verdict, Accepted)
+
+
+def header_digests(node: Node, height: int) -> list[str]:
+    headers = [node.chain.header(Height(place)) for place in range(height + 1)]
+    return [header.digest.hex() for header in headers if header is not None]
+
+
+def primary(network: InProcessNetwork) -> int:
+    return network.nodes[0].loop.engine.primary
+
+
+def signers_of(node: Node, height: int) -> list[int]:
+    certificate = node.chain.certificate(Height(height))
+    assert certificate is not None
+    return [proof.validator for proof in certificate.commits]
+
+
+def test_a_transaction_is_final_everywhere_and_its_proof_needs_genesis_alone(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running_network(tmp_path) as network:
+            final = await network.submit(network.operator(0), enrolment("a"), node=2)
+            await network.until(lambda: all(node.api.height == 1 for node in network.nodes))
+            assert len({tuple(header_digests(node, 1)) for node in network.nodes}) == 1
+            for node in network.nodes:
+                entry = LightClient(network.genesis).verify_entry(node.api.entry_proof(final))
+                assert entry.receipt == final.receipt
+
+    asyncio.run(scenario())
+
+
+def test_the_same_bytes_again_get_the_same_receipt(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running_network(tmp_path) as network:
+            raw = encode(signed(network.operator(0), enrolment("a"), network.genesis))
+            receipts = []
+            for node in (0, 1, 1):
+                identity = network.nodes[node].api.submit(raw)
+                final = await network.nodes[node].api.wait_final(identity, 60)
+                assert final is not None
+                receipts.append(final.receipt)
+            assert receipts[0] == receipts[1] == receipts[2]
+            assert network.nodes[0].api.height == 1
+
+    asyncio.run(scenario())
+
+
+def test_without_the_primary_the_others_change_view_and_it_catches_up_and_votes_again(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running_network(tmp_path) as network:
+            await enrol(network, "a")
+            lost = primary(network)
+            await network.nodes[lost].stop()
+            for number in range(3):
+                await enrol(network, f"b{number}", node=(lost + 1) % 4)
+            node = network.restart(lost)
+            await network.until(lambda: node.api.height >= 4)
+            view = network.nodes[(lost + 1) % 4].loop.engine.view
+            assert view >= 1
+            for number in range(8):
+                await enrol(network, f"c{number}", node=lost)
+                if lost in signers_of(node, node.api.height):
+                    break
+            assert lost in signers_of(node, node.api.height)
+            height = node.api.height
+            assert header_digests(node, height) == header_digests(network.nodes[(lost + 1) % 4], height)
+
+    asyncio.run(scenario())
+
+
+def test_all_validators_stopped_at_once_go_on_from_where_they_were(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running_network(tmp_path) as network:
+            await enrol(network, "a")
+            await network.until(lambda: all(node.api.height == 1 for node in network.nodes))
+            for node in network.nodes:
+                await node.stop()
+            for number in range(4):
+                network.restart(number)
+            await enrol(network, "b", node=3)
+            assert network.nodes[3].api.height == 2
+
+    asyncio.run(scenario())
+
+
+def test_a_home_runs_once(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running_network(tmp_path) as network:
+            with pytest.raises(HomeInUse):
+                network.start(network.homes[0])
+
+    asyncio.run(scenario())
+
+
+def test_a_vote_key_whose_log_is_gone_never_votes_again(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running_network(tmp_path) as network:
+            await enrol(network, "a")
+            await network.nodes[0].stop()
+            network.homes[0].vote_log.unlink()
+            with pytest.raises(VoteLogMissing, match="a key that has voted"):
+                network.start(network.homes[0])
+
+    asyncio.run(scenario())
+
+
+def test_not_even_with_the_whole_data_folder_gone(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        homes = make_homes(tmp_path)
+        network = InProcessNetwork(homes=homes)
+        node = network.start(homes[0])
+        await node.stop()
+        homes[0].data.rename(tmp_path / "elsewhere")
+        with pytest.raises(VoteLogMissing):
+            network.start(homes[0])
+
+    asyncio.run(scenario())
+
+
+def test_garbage_of_a_peer_is_counted_and_harms_nothing(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running_network(tmp_path) as network:
+            await enrol(network, "a")
+            seen: asyncio.Queue[ProtocolViolation] = asyncio.Queue()
+            network.nodes[1].on_violation(seen.put_nowait)
+            for garbage in (b"", b"\x00" * 100, encode([1, 2, 3])):
+                network.nodes[0]._links.send(network.nodes[1].member.validator, garbage)
+                error = await asyncio.wait_for(seen.get(), 60)
+                assert error.sender == network.nodes[0].member.validator
+            await enrol(network, "b", node=1)
+            assert network.nodes[1].exit_code == 0
+
+    asyncio.run(scenario())
