@@ -1,0 +1,172 @@
+"""Typed reads of state: the only place that knows which noun stands under which key.
+
+Contracts, the node's REST interface and the explorer all read state through these functions.
+"""
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+from ledger import state_keys
+from ledger.blobs import LayoutFacts, ModelFacts, ReportFacts, UpdateFacts
+from ledger.encoding import decode
+from ledger.hashing import Digest
+from ledger.keys import PublicKey
+from ledger.parameters import ChainParameters
+from ledger.quantities import (
+    U63,
+    Era,
+    EraField,
+    Height,
+    HeightField,
+    ModelVersion,
+    ParticipantField,
+    ParticipantId,
+    RoundNumber,
+    ValidatorId,
+)
+from ledger.records import (
+    AttestationRecord,
+    BlobRecord,
+    GlobalModelRecord,
+    KeyRecord,
+    OrganisationRecord,
+    ParticipantRecord,
+    ParticipationRecord,
+    RoundRecord,
+    TaskRecord,
+)
+from ledger.state import StateView
+from ledger.validators import Validator, ValidatorSet
+
+T = TypeVar("T")
+Facts = TypeVar("Facts", LayoutFacts, ModelFacts, UpdateFacts, ReportFacts)
+
+
+def parameters(state: StateView) -> ChainParameters:
+    """Return the chain's parameters."""
+    return _must(_read(state, state_keys.PARAMETERS, ChainParameters))
+
+
+def validators(state: StateView) -> ValidatorSet:
+    """Return the current validator set."""
+    return ValidatorSet(_must(_read(state, state_keys.VALIDATORS, tuple[Validator, ...])))
+
+
+def era(state: StateView) -> tuple[Era, Height]:
+    """Return the current era and its first height."""
+    return _must(_read(state, state_keys.ERA, tuple[EraField, HeightField]))
+
+
+def organisation(state: StateView, name: str) -> OrganisationRecord | None:
+    """Return a member of the consortium by its name."""
+    return _read(state, state_keys.organisation(name), OrganisationRecord)
+
+
+def organisations(state: StateView) -> Iterator[OrganisationRecord]:
+    """Yield the members of the consortium by name."""
+    return _all(state, state_keys.ORGANISATION_PREFIX, OrganisationRecord)
+
+
+def key_record(state: StateView, public: PublicKey) -> KeyRecord | None:
+    """Return what a key on chain may sign."""
+    return _read(state, state_keys.key(public), KeyRecord)
+
+
+def participants_count(state: StateView) -> int:
+    """Return how many registry numbers have been given; they run from 1."""
+    return _read(state, state_keys.PARTICIPANTS_COUNT, U63) or 0
+
+
+def participant(state: StateView, number: ParticipantId) -> ParticipantRecord | None:
+    """Return a participant by its registry number."""
+    return _read(state, state_keys.participant(number), ParticipantRecord)
+
+
+def participant_number(state: StateView, organisation_name: str, name: str) -> ParticipantId | None:
+    """Return the registry number of a participant."""
+    return _read(state, state_keys.participant_name(organisation_name, name), ParticipantField)
+
+
+def participants(state: StateView) -> Iterator[ParticipantRecord]:
+    """Yield all participants by registry number."""
+    return _all(state, state_keys.PARTICIPANT_PREFIX, ParticipantRecord)
+
+
+def blob(state: StateView, digest: Digest) -> BlobRecord | None:
+    """Return what is recorded about a blob."""
+    return _read(state, state_keys.blob(digest), BlobRecord)
+
+
+def blob_facts(state: StateView, digest: Digest, kind: type[Facts]) -> Facts | None:
+    """Return the facts of a blob if it is recorded and of this kind."""
+    record = blob(state, digest)
+    return record.facts if record is not None and isinstance(record.facts, kind) else None
+
+
+def tasks_open(state: StateView) -> int:
+    """Return the number of running tasks."""
+    return _read(state, state_keys.TASKS_OPEN, U63) or 0
+
+
+def task(state: StateView, name: str) -> TaskRecord | None:
+    """Return a task by its name."""
+    return _read(state, state_keys.task(name), TaskRecord)
+
+
+def tasks(state: StateView) -> Iterator[TaskRecord]:
+    """Yield all tasks by name."""
+    return _all(state, state_keys.TASK_PREFIX, TaskRecord)
+
+
+def round_record(state: StateView, name: str, number: RoundNumber) -> RoundRecord | None:
+    """Return a round of a task."""
+    return _read(state, state_keys.round_(name, number), RoundRecord)
+
+
+def participation(state: StateView, name: str, number: RoundNumber, who: ParticipantId) -> ParticipationRecord:
+    """Return what a participant has done in a round; the blank record if nothing."""
+    found = _read(state, state_keys.participation(name, number, who), ParticipationRecord)
+    return found or ParticipationRecord()
+
+
+def participations(state: StateView, name: str, number: RoundNumber) -> dict[ParticipantId, ParticipationRecord]:
+    """Return what the participants of a round have done, by registry number; who did nothing may be missing."""
+    prefix = state_keys.participation_prefix(name, number)
+    found = state.scan(prefix)
+    return {ParticipantId(_suffix(key, prefix)): decode(value, ParticipationRecord) for key, value in found}
+
+
+def attestation(state: StateView, name: str, number: RoundNumber, who: ValidatorId) -> AttestationRecord | None:
+    """Return a validator's attestation of a round."""
+    return _read(state, state_keys.attestation(name, number, who), AttestationRecord)
+
+
+def attestations(state: StateView, name: str, number: RoundNumber) -> dict[ValidatorId, AttestationRecord]:
+    """Return the attestations of a round by validator."""
+    prefix = state_keys.attestation_prefix(name, number)
+    found = state.scan(prefix)
+    return {ValidatorId(_suffix(key, prefix)): decode(value, AttestationRecord) for key, value in found}
+
+
+def model(state: StateView, name: str, version: ModelVersion) -> GlobalModelRecord | None:
+    """Return a global model of a task; version 0 is the initial one."""
+    return _read(state, state_keys.model(name, version), GlobalModelRecord)
+
+
+def _read(state: StateView, key: bytes, kind: type[T]) -> T | None:
+    value = state.get(key)
+    return None if value is None else decode(value, kind)
+
+
+def _all(state: StateView, prefix: bytes, kind: type[T]) -> Iterator[T]:
+    return (decode(value, kind) for _, value in state.scan(prefix))
+
+
+def _must(value: T | None) -> T:
+    assert value is not None, "genesis writes this record and nothing deletes it"
+    return value
+
+
+def _suffix(key: bytes, prefix: bytes) -> int:
+    """Return the registry number at the end of a key."""
+    return int.from_bytes(key[len(prefix) :], "big")
