@@ -1,0 +1,53 @@
+"""Addresses and TCP sockets of links."""
+
+import socket
+
+from ledger.errors import ConfigurationError
+
+Address = tuple[str, int]
+"""Host name or IP address, and port."""
+
+BACKLOG = 128
+"""Connections that wait to be accepted: every validator and a good many strangers may come at once."""
+
+KEEPALIVE = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 30_000))
+"""A peer whose host vanished is given up after half a minute, idle (s, s, probes) or not (ms); where the system can."""
+
+
+def parse_address(text: str) -> Address:
+    """Read `host:port` or `[IPv6]:port`; raises ConfigurationError."""
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        colon = ""
+    if not (host and colon and port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
+        raise ConfigurationError("address", expected="host:port, or [IPv6]:port", got=text)
+    return host, int(port)
+
+
+def format_address(address: Address) -> str:
+    """Write an address as `parse_address` reads it."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def listening_socket(address: Address) -> socket.socket:
+    """Bind and listen; port 0 takes a free one. Raises ConfigurationError."""
+    try:
+        family, *_, found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(found[:2], family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        raise ConfigurationError(
+            f"listening at {format_address(address)}", expected="a free address of this host", got=error
+        ) from error
+
+
+def tune(link: socket.socket) -> None:
+    """Send at once (no Nagle), and notice hosts that vanished."""
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE:
+        option = getattr(socket, name, None)
+        if option is not None:
+            link.setsockopt(socket.IPPROTO_TCP, option, value)
