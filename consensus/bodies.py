@@ -1,0 +1,79 @@
+"""Bodies of blocks in flight, by digest: those voted for here, those that something names, and a few early ones.
+
+A digest is that of the header alone, so a body is kept only after `check_body`: otherwise any peer could put other
+transactions under a true header, and a certified block would seem not to execute.
+"""
+
+from collections import deque
+from collections.abc import Container
+
+from ledger import merkle
+from ledger.blocks import Block
+from ledger.errors import InvalidBlock
+from ledger.hashing import Digest
+from ledger.quantities import Height, ValidatorId
+
+NAMED_MAX = 256
+"""Most named bodies; far above what windows and view changes can name at a time, and those are asked for again."""
+VOTED_WINDOWS_MAX = 64
+"""Windows of bodies voted for: one a view, and views that fail in a row last longer and longer."""
+
+
+def check_body(block: Block) -> None:
+    """Raise InvalidBlock unless a block's transactions are those that its header commits to."""
+    root = merkle.root(block.transactions)
+    if root != block.header.transactions_root:
+        raise InvalidBlock(
+            f"transactions of block {block.header.height}",
+            expected=f"root {block.header.transactions_root.hex()}",
+            got=root.hex(),
+        )
+
+
+class Bodies:
+    """A bounded pool; a peer can only displace early bodies of its own."""
+
+    def __init__(self, window: int) -> None:
+        self._voted: dict[Digest, Block] = {}
+        self._voted_max = VOTED_WINDOWS_MAX * window
+        self._named: dict[Digest, Block] = {}
+        self._early: dict[ValidatorId, deque[Block]] = {}
+        self._early_max = 2 * window
+
+    def hold(self, block: Block, *, prepared: Container[Digest]) -> None:
+        """Keep a body that is voted for, also when the view is left: a peer may have got it prepared unseen.
+
+        Beyond the limit the oldest one goes, but none of those that are `prepared` here.
+        """
+        digest = block.digest
+        self._voted.pop(digest, None)
+        self._voted[digest] = block
+        if len(self._voted) > self._voted_max:
+            oldest = next(digest for digest in self._voted if digest not in prepared)
+            del self._voted[oldest]
+
+    def keep(self, block: Block) -> None:
+        """Keep the body of a block that is known to be named."""
+        if len(self._named) >= NAMED_MAX:
+            self._named.pop(next(iter(self._named)))
+        self._named[block.digest] = block
+
+    def keep_early(self, sender: ValidatorId, block: Block) -> None:
+        """Keep a body that came before what names it."""
+        self._early.setdefault(sender, deque(maxlen=self._early_max)).append(block)
+
+    def get(self, digest: Digest) -> Block | None:
+        """Return a body."""
+        known = self._voted.get(digest) or self._named.get(digest)
+        if known is not None:
+            return known
+        return next((block for early in self._early.values() for block in early if block.digest == digest), None)
+
+    def prune(self, head: Height) -> None:
+        """Forget bodies that were appended or overtaken."""
+        self._voted = {digest: block for digest, block in self._voted.items() if block.header.height > head}
+        self._named = {digest: block for digest, block in self._named.items() if block.header.height > head}
+        for early in self._early.values():
+            remaining = [block for block in early if block.header.height > head]
+            early.clear()
+            early.extend(remaining)

@@ -1,0 +1,157 @@
+"""Catching up: blocks with certificates from peers, verified before anything is believed.
+
+Peers' heights are hints that may not fall; one peer is asked at a time and the next one once it has been silent.
+"""
+
+from itertools import pairwise, takewhile
+
+from consensus.bodies import check_body
+from consensus.messages import (
+    BLOCKS_MAX,
+    Blocks,
+    CertifiedBlock,
+    FetchBlocks,
+    FetchBody,
+    FetchNewView,
+    Proposal,
+    Status,
+)
+from consensus.ports import Effects, Moment, Send
+from consensus.replica import Replica
+from consensus.tally import WINDOWS_AHEAD
+from ledger.errors import InvalidBlock
+from ledger.hashing import Digest
+from ledger.quantities import Height, ValidatorId
+
+ANSWER_BYTES_MAX = 8 * 2**20
+"""Bytes of transactions after which an answer ends with the next block that has a certificate of its own."""
+
+
+def on_status(replica: Replica, sender: ValidatorId, status: Status, now: Moment, out: Effects) -> None:
+    """Take a peer's hints: who is ahead, be it in a later era, and which view is active in this one."""
+    state = replica.catch_up
+    state.heads[sender] = max(status.head, state.heads.get(sender, Height(0)))
+    asked_at = state.new_views.get(sender)
+    due = asked_at is None or now.elapsed - asked_at >= replica.timing.fetch
+    if due and status.era == replica.context.era and replica.may_enter(status.view):
+        state.new_views[sender] = now.elapsed
+        out.send.append(Send(message=FetchNewView(era=status.era, view=status.view), to=sender))
+    ask_if_behind(replica, now, out)
+
+
+def is_behind(replica: Replica) -> bool:
+    """Return whether so many peers claim a higher head that one of them is honest."""
+    ahead = sum(head > replica.head.height for head in replica.catch_up.heads.values())
+    return ahead >= replica.context.validators.weak_quorum
+
+
+def ask_if_behind(replica: Replica, now: Moment, out: Effects) -> None:
+    """Ask the next peer that claims a higher head for blocks, unless one is being asked or votes are about to do."""
+    state = replica.catch_up
+    ahead = [peer for peer, head in sorted(state.heads.items()) if head > replica.head.height]
+    waiting = state.waiting_since is not None and now.elapsed - state.waiting_since < replica.timing.fetch
+    far = any(state.heads[peer] > replica.head.height + replica.context.window for peer in ahead)
+    if not ahead or waiting or (not far and now.elapsed - replica.head_at < replica.timing.fetch):
+        return
+    after = [peer for peer in ahead if state.asked is not None and peer > state.asked]
+    peer = (after or ahead)[0]
+    state.asked, state.waiting_since = peer, now.elapsed
+    message = FetchBlocks(start=Height(replica.head.height + 1), count=BLOCKS_MAX)
+    out.send.append(Send(message=message, to=peer))
+
+
+def ask_for_missing(replica: Replica, digest: Digest, certified: Height, now: Moment, out: Effects) -> None:
+    """Ask for a body that a certificate names; from far behind, for blocks from the head on."""
+    if certified > replica.head.height + replica.context.window:
+        ask_if_behind(replica, now, out)
+    else:
+        ask_for_body(replica, digest, now, out, first=None)
+
+
+def ask_for_body(replica: Replica, digest: Digest, now: Moment, out: Effects, *, first: ValidatorId | None) -> None:
+    """Ask for a body by digest: first the one that must have it, if any must, then everybody."""
+    asked_at = replica.catch_up.bodies.get(digest)
+    if asked_at is None or now.elapsed - asked_at >= replica.timing.fetch:
+        replica.catch_up.bodies[digest] = now.elapsed
+        out.send.append(Send(message=FetchBody(digest=digest), to=first if asked_at is None else None))
+
+
+def on_fetch_blocks(replica: Replica, sender: ValidatorId, request: FetchBlocks, out: Effects) -> None:
+    """Answer with blocks from a height on, up to the last one that has a certificate of its own."""
+    found: list[CertifiedBlock] = []
+    size = 0
+    height = request.start
+    while len(found) < min(request.count, BLOCKS_MAX):
+        certified = replica.application.block_at(height)
+        if certified is None:
+            break
+        found.append(certified)
+        size += sum(len(transaction) for transaction in certified.block.transactions)
+        if size >= ANSWER_BYTES_MAX and certified.certificate is not None:
+            break
+        height = Height(height + 1)
+    while found and found[-1].certificate is None:
+        found.pop()
+    if found:
+        out.send.append(Send(message=Blocks(blocks=tuple(found)), to=sender))
+
+
+def verified_blocks(replica: Replica, sender: ValidatorId, answer: Blocks) -> list[CertifiedBlock]:
+    """Return the blocks of an answer that follow the head, verified; empty if nothing was asked of that peer.
+
+    Blocks of a later era are left for that era's engine; the last one of an era has a certificate of its own. Raises
+    InvalidBlock or InvalidCertificate: then the peer has had its turn all the same.
+    """
+    if replica.catch_up.asked != sender or replica.catch_up.waiting_since is None:
+        return []
+    replica.catch_up.waiting_since = None
+    headers = [certified.block.header for certified in answer.blocks]
+    for parent, child in pairwise(headers):
+        if (child.height, child.parent) != (parent.height + 1, parent.digest):
+            raise InvalidBlock("chain of an answer", expected=f"a child of block {parent.height}", got=child.height)
+    own_era = takewhile(lambda certified: certified.block.header.era == replica.context.era, answer.blocks)
+    new = [certified for certified in own_era if certified.block.header.height > replica.head.height]
+    if not new:
+        return []
+    first = new[0].block.header
+    if (first.height, first.parent) != (replica.head.height + 1, replica.head.digest):
+        raise InvalidBlock("first block of an answer", expected=f"child of {replica.head.height}", got=first.height)
+    if new[-1].certificate is None:
+        raise InvalidBlock("last block of an answer", expected="a commit certificate", got="none")
+    for certified in new:
+        check_body(certified.block)
+        if certified.certificate is not None:
+            certified.certificate.verify_for(
+                certified.block.header, replica.context.validators, chain_id=replica.context.chain_id
+            )
+    return new
+
+
+def on_fetch_body(replica: Replica, sender: ValidatorId, request: FetchBody, out: Effects) -> None:
+    """Answer with the body of a block in flight, or of the head."""
+    block = replica.bodies.get(request.digest)
+    if block is None and request.digest == replica.head.digest:
+        certified = replica.application.block_at(Height(replica.head.height))
+        block = None if certified is None else certified.block
+    if block is not None:
+        out.send.append(Send(message=Proposal(block=block), to=sender))
+
+
+def on_proposal(replica: Replica, sender: ValidatorId, proposal: Proposal) -> None:
+    """Keep a body that is named, or that may be soon; raises InvalidBlock if it does not belong to its header."""
+    block = proposal.block
+    digest, height = block.digest, block.header.height
+    if height <= replica.head.height or replica.bodies.get(digest) is not None:
+        return
+    check_body(block)
+    choice = replica.choice_at(height)
+    named = (
+        digest in replica.catch_up.bodies
+        or replica.tally.mentions(digest)
+        or (choice is not None and choice.digest == digest)
+        or (replica.certificate is not None and replica.certificate.digest == digest)
+    )
+    if named:
+        replica.bodies.keep(block)
+    elif height <= replica.head.height + WINDOWS_AHEAD * replica.context.window:
+        replica.bodies.keep_early(sender, block)

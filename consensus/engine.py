@@ -1,0 +1,264 @@
+"""The engine: messages and the time go in, effects come out.
+
+Whoever runs it calls one input at a time and carries the effects out in the order that `ports.Effects` names. The
+admitted votes of one or several inputs leave together:
+
+    effects = engine.receive(sender, message, now)      # or tick, start; merge several if you like
+    append(effects.append); persist(effects.persist + [engine.take_votes()]); sync()
+    more = engine.seal(now)                              # signs, counts own votes, may admit further ones
+    send(effects.send + more.send)                       # and go on with `more` in the same way
+"""
+
+from collections.abc import Sequence
+
+from consensus import catch_up, changing, finality, normal_case
+from consensus.errors import ProtocolViolation
+from consensus.messages import (
+    Blocks,
+    Choice,
+    FetchBlocks,
+    FetchBody,
+    FetchNewView,
+    FetchViewChanges,
+    Finality,
+    Message,
+    NewView,
+    Proposal,
+    Status,
+    ViewChange,
+    Votes,
+)
+from consensus.new_view import EraContext
+from consensus.ports import Application, Effects, Head, Moment, Send, Timing
+from consensus.records import BodyRecord, EnteredRecord, PrePrepareRecord, Record, VotesRecord, era_of
+from consensus.replica import Replica, ends_era
+from consensus.safety_rules import SafetyRules
+from ledger.blocks import BlockHeader
+from ledger.errors import InputError, InvalidBlock, VerificationFailed
+from ledger.keys import SigningKey
+from ledger.quantities import Height, ValidatorId, View
+
+
+class Engine:
+    """One replica of PBFT in one era."""
+
+    def __init__(
+        self,
+        *,
+        context: EraContext,
+        validator: ValidatorId,
+        key: SigningKey,
+        head: Head,
+        application: Application,
+        timing: Timing,
+        drift_ms: int,
+        records: Sequence[Record] = (),
+    ) -> None:
+        """Begin at the appended head, with what the vote log holds."""
+        tip = Choice(height=head.header.height, digest=head.header.digest)
+        safety = SafetyRules(context=context, validator=validator, key=key, head=tip, certificate=head.certificate)
+        self._replica = Replica(
+            context=context,
+            id=validator,
+            safety=safety,
+            application=application,
+            timing=timing,
+            drift_ms=drift_ms,
+            head=head.header,
+            head_certificate=head.certificate,
+        )
+        self._restore(records)
+
+    @property
+    def head(self) -> BlockHeader:
+        """Header of the last block that was given out for appending."""
+        return self._replica.head
+
+    @property
+    def view(self) -> View:
+        """View that this replica votes in, or is changing to."""
+        return self._replica.view
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the view was entered."""
+        return self._replica.safety.start is not None
+
+    @property
+    def primary(self) -> ValidatorId:
+        """Primary of the view."""
+        return self._replica.primary
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the head ends the era: this engine votes no more, and the next era needs one of its own."""
+        return ends_era(self._replica.head)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether f+1 peers claim a higher head."""
+        return catch_up.is_behind(self._replica)
+
+    @property
+    def peer_heads(self) -> dict[ValidatorId, Height]:
+        """Heads that peers claim."""
+        return dict(self._replica.catch_up.heads)
+
+    def receive(self, sender: ValidatorId, message: Message, now: Moment) -> Effects:
+        """Take a peer's message; raises ProtocolViolation, leaving everything as it was, if no honest peer sends it.
+
+        StateDivergence and Unsafe mean that this node must stop.
+        """
+        out = Effects()
+        try:
+            self._dispatch(sender, message, now, out)
+        except (InputError, VerificationFailed) as error:
+            raise ProtocolViolation(sender, f"{type(message).__name__}: {error}") from error
+        return self._finish(now, out)
+
+    def tick(self, now: Moment) -> Effects:
+        """Let time pass, or look again for work that has come up."""
+        out = Effects()
+        replica, timers = self._replica, self._replica.timers
+        self._watch_primary(now)
+        if timers.new_view_at is not None and now.elapsed >= timers.new_view_at:
+            changing.give_up(replica, View(replica.view + 1), "nobody started the view in time", now, out)
+        elif timers.view_at is not None and now.elapsed >= timers.view_at and self._is_application_current():
+            changing.give_up(replica, View(replica.view + 1), "the oldest pending item was not decided", now, out)
+        if now.elapsed >= timers.resend_at:
+            timers.resend_at = now.elapsed + replica.timing.resend
+            self._resend(out)
+        if now.elapsed >= timers.status_at:
+            timers.status_at = now.elapsed + replica.timing.status
+            self._send_status(out)
+        catch_up.ask_if_behind(replica, now, out)
+        return self._finish(now, out)
+
+    def take_votes(self) -> VotesRecord | None:
+        """Return what `seal` is going to sign; to be persisted after the records of the effects, in the same sync."""
+        return self._replica.safety.take()
+
+    def seal(self, now: Moment) -> Effects:
+        """Sign the votes that were taken and synced; count them, and go on from there."""
+        out = Effects()
+        for bundle in self._replica.safety.seal():
+            self._replica.bundles.append(bundle)
+            out.send.append(Send(message=Votes(bundle=bundle)))
+            normal_case.count(self._replica, bundle)
+        return self._finish(now, out)
+
+    def _dispatch(  # noqa: C901, PLR0912 - one case a message
+        self, sender: ValidatorId, message: Message, now: Moment, out: Effects
+    ) -> None:
+        replica = self._replica
+        if sender not in replica.context.validators or sender == replica.id:
+            raise InputError("sender", expected="another validator of this era", got=sender)
+        match message:
+            case Votes():
+                normal_case.on_votes(replica, sender, message, now, out)
+            case Proposal():
+                catch_up.on_proposal(replica, sender, message)
+            case ViewChange():
+                changing.on_view_change(replica, sender, message, now, out)
+            case NewView():
+                changing.on_new_view(replica, sender, message, now, out)
+            case Finality():
+                finality.on_finality(replica, message)
+            case Status():
+                catch_up.on_status(replica, sender, message, now, out)
+            case FetchBlocks():
+                catch_up.on_fetch_blocks(replica, sender, message, out)
+            case Blocks():
+                blocks = catch_up.verified_blocks(replica, sender, message)
+                if blocks:
+                    finality.append(replica, blocks, now, out)
+                    catch_up.ask_if_behind(replica, now, out)
+            case FetchBody():
+                catch_up.on_fetch_body(replica, sender, message, out)
+            case FetchViewChanges():
+                changing.on_fetch_view_changes(replica, sender, message, out)
+            case FetchNewView():
+                changing.on_fetch_new_view(replica, sender, message, out)
+
+    def _finish(self, now: Moment, out: Effects) -> Effects:
+        normal_case.advance(self._replica, now, out)
+        self._watch_primary(now)
+        timers = self._replica.timers
+        deadlines = (timers.view_at, timers.new_view_at, timers.resend_at, timers.status_at)
+        out.timer_at = min(deadline for deadline in deadlines if deadline is not None)
+        return out
+
+    def _watch_primary(self, now: Moment) -> None:
+        """Run the view timer for the oldest pending item, so that a primary can starve nobody."""
+        replica, timers = self._replica, self._replica.timers
+        if replica.safety.start is None:
+            return
+        item = None if self.has_ended else replica.application.oldest_pending(now.time)
+        if item is None:
+            timers.view_at = None
+        elif (
+            item != timers.view_item
+            or timers.view_at is None
+            or (now.elapsed >= timers.view_at and self.is_behind)  # catching up is no fault of the primary
+        ):
+            timers.view_at = now.elapsed + replica.timing.view_timeout(timers.failures)
+        timers.view_item = item
+
+    def _is_application_current(self) -> bool:
+        """Return whether the head was appended, not only given out in this turn: pending items may be decided in it."""
+        head = Height(self._replica.head.height)
+        return head == self._replica.context.root.height or self._replica.application.block_at(head) is not None
+
+    def _resend(self, out: Effects) -> None:
+        """Send again what may have been lost; nothing while nothing is in flight. Bodies are asked for."""
+        replica = self._replica
+        if replica.safety.start is None and replica.safety.view_change is not None:
+            out.send.append(Send(message=replica.safety.view_change))
+        changing.ask_for_view_changes(replica, out)
+        if replica.is_primary and replica.accepted and replica.entered is not None:
+            out.send.append(Send(message=replica.entered[0]))
+        out.send += [Send(message=Votes(bundle=bundle)) for bundle in replica.bundles]
+
+    def _send_status(self, out: Effects) -> None:
+        replica = self._replica
+        status = Status(era=replica.context.era, view=replica.last_entered, head=Height(replica.head.height))
+        out.send.append(Send(message=status))
+
+    def _restore(self, records: Sequence[Record]) -> None:
+        """Come back to where the vote log says this replica was; what was signed is resent, never made again."""
+        replica = self._replica
+        records = [record for record in records if era_of(record) == replica.context.era]
+        bundles = replica.safety.restore(records)
+        own, start = replica.safety.view_change, replica.safety.start
+        if own is not None and start is None:
+            replica.view_changes[replica.view] = {replica.id: own}
+        if start is not None and start.certificate is not None:
+            replica.raise_certificate(start.certificate)
+        for record in records:
+            if isinstance(record, EnteredRecord):
+                replica.entered = (record.new_view, record.view_changes)
+                replica.last_entered = record.new_view.payload.view
+            elif isinstance(record, BodyRecord) and record.block.header.height > replica.head.height:
+                replica.hold_body(record.block)
+            elif isinstance(record, PrePrepareRecord) and record.vote.height > replica.head.height:
+                replica.tally.add(record.vote, record.proof, primary=replica.context.primary(record.vote.view))
+        for bundle in bundles:
+            normal_case.count(replica, bundle)
+            if any(vote.height > replica.head.height and vote.view == replica.view for vote in bundle.votes):
+                replica.bundles.append(bundle)
+        self._restore_accepted()
+
+    def _restore_accepted(self) -> None:
+        """Go on with what was voted for in the current view, as far as it follows from the head and executes."""
+        replica = self._replica
+        for above in replica.window:
+            height = Height(replica.head.height + above)
+            digest = replica.safety.proposed(height)
+            block = None if digest is None else replica.bodies.get(digest)
+            if block is None or block.header.parent != replica.parent_of(height):
+                return
+            try:
+                replica.application.process_proposal(block)
+            except InvalidBlock:
+                return
+            replica.accepted[height] = block.header

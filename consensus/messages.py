@@ -1,0 +1,181 @@
+"""What replicas send each other. Votes and certificates are nouns of the ledger; here is what carries them.
+
+| message           | from         | to              | purpose                                                     |
+|-------------------|--------------|-----------------|-------------------------------------------------------------|
+| Votes             | any          | all             | pre-prepares, prepares and commits of one loop turn         |
+| Proposal          | any          | all, or asker   | body of a block that a vote or NEW-VIEW names by digest     |
+| ViewChange        | any          | all             | I give up on the primary; here is what I have prepared      |
+| NewView           | new primary  | all             | the q view changes that start the view, and what follows    |
+| Finality          | any          | who seems late  | a commit certificate                                        |
+| Status            | any          | all             | heartbeat: head and view; heights are hints only            |
+| FetchBlocks       | who is late  | one             | blocks from a height on                                     |
+| Blocks            | any          | asker           | blocks, each with its own or a descendant's certificate     |
+| FetchBody         | any          | all             | body of a block by digest                                   |
+| FetchViewChanges  | any          | all             | view changes that a NEW-VIEW names                          |
+| FetchNewView      | any          | one             | NEW-VIEW of a view that a peer says is active               |
+"""
+
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta
+
+from ledger.blocks import Block
+from ledger.certificates import CommitCertificate, PreparedCertificate
+from ledger.encoding import Noun, Purpose, encode
+from ledger.hashing import Digest, DigestField, sha256
+from ledger.keys import PublicKey, SignatureField, verify
+from ledger.quantities import (
+    U16,
+    VALIDATORS_MAX,
+    EraField,
+    HeightField,
+    ValidatorField,
+    ViewField,
+)
+from ledger.votes import VoteBundle
+
+WINDOW_MAX = 64
+BLOCKS_MAX = 64
+"""Most blocks in one answer of catch-up."""
+
+
+class Votes(Noun, frozen=True, kw_only=True, tag=1):
+    """Votes under one signature."""
+
+    bundle: VoteBundle
+
+
+class Proposal(Noun, frozen=True, kw_only=True, tag=2):
+    """Body of a block; the vote that assigns it to a view comes beside it."""
+
+    block: Block
+
+
+class ViewChangePayload(Noun, frozen=True, kw_only=True):
+    """What a VIEW-CHANGE says (OSDI 1999, 4.4), with headers so that chains can be followed."""
+
+    validator: ValidatorField
+    era: EraField
+    view: ViewField
+    """View to be entered."""
+    certificate: CommitCertificate | None
+    """Of the last appended block; None when that is the one before the era's first."""
+    prepared: Annotated[tuple[PreparedCertificate, ...], Meta(max_length=WINDOW_MAX)]
+    """For each height above that, in ascending order, the certificate prepared in the highest view."""
+
+    @property
+    def digest(self) -> Digest:
+        """What a NEW-VIEW names it by; leaves the signature out."""
+        return sha256(encode(self))
+
+
+class ViewChange(Noun, frozen=True, kw_only=True, tag=3):
+    """A signed VIEW-CHANGE; built once and resent byte for byte."""
+
+    payload: ViewChangePayload
+    signature: SignatureField
+
+    def verify_signature(self, key: PublicKey, *, chain_id: Digest) -> None:
+        """Raise InvalidSignature unless `key` signed the payload."""
+        verify(key, self.signature, Purpose.VIEW_CHANGE, encode(self.payload), chain_id=chain_id)
+
+
+class Choice(Noun, frozen=True, kw_only=True):
+    """A block that a NEW-VIEW carries over."""
+
+    height: HeightField
+    digest: DigestField
+
+
+class NewViewPayload(Noun, frozen=True, kw_only=True):
+    """What a NEW-VIEW says: which view changes it rests on, and what follows from them."""
+
+    validator: ValidatorField
+    era: EraField
+    view: ViewField
+    view_changes: Annotated[tuple[DigestField, ...], Meta(max_length=VALIDATORS_MAX)]
+    """Digests of exactly a quorum of payloads, sorted by validator."""
+    base: Choice
+    """Highest certified block among them: nobody votes at or below it in this view."""
+    choices: Annotated[tuple[Choice, ...], Meta(max_length=WINDOW_MAX)]
+    """Blocks to be proposed again, at the heights just above the base."""
+
+
+class NewView(Noun, frozen=True, kw_only=True, tag=4):
+    """A signed NEW-VIEW."""
+
+    payload: NewViewPayload
+    signature: SignatureField
+
+    def verify_signature(self, key: PublicKey, *, chain_id: Digest) -> None:
+        """Raise InvalidSignature unless `key` signed the payload."""
+        verify(key, self.signature, Purpose.NEW_VIEW, encode(self.payload), chain_id=chain_id)
+
+
+class Finality(Noun, frozen=True, kw_only=True, tag=5):
+    """A commit certificate, for whoever still votes at its height."""
+
+    certificate: CommitCertificate
+
+
+class Status(Noun, frozen=True, kw_only=True, tag=6):
+    """Heartbeat."""
+
+    era: EraField
+    view: ViewField
+    """View that is active here; the last active one while changing."""
+    head: HeightField
+
+
+class FetchBlocks(Noun, frozen=True, kw_only=True, tag=7):
+    """Ask for blocks from a height upwards."""
+
+    start: HeightField
+    count: U16
+
+
+class CertifiedBlock(Noun, frozen=True, kw_only=True):
+    """A block with its own certificate, or none where a descendant's covers it."""
+
+    block: Block
+    certificate: CommitCertificate | None
+
+
+class Blocks(Noun, frozen=True, kw_only=True, tag=8):
+    """Consecutive blocks; the last one has a certificate."""
+
+    blocks: Annotated[tuple[CertifiedBlock, ...], Meta(max_length=BLOCKS_MAX)]
+
+
+class FetchBody(Noun, frozen=True, kw_only=True, tag=9):
+    """Ask for the body of a block in flight."""
+
+    digest: DigestField
+
+
+class FetchViewChanges(Noun, frozen=True, kw_only=True, tag=10):
+    """Ask for view changes by the digests of their payloads."""
+
+    digests: Annotated[tuple[DigestField, ...], Meta(max_length=VALIDATORS_MAX)]
+
+
+class FetchNewView(Noun, frozen=True, kw_only=True, tag=11):
+    """Ask for the NEW-VIEW of a view."""
+
+    era: EraField
+    view: ViewField
+
+
+Message: TypeAlias = (
+    Votes
+    | Proposal
+    | ViewChange
+    | NewView
+    | Finality
+    | Status
+    | FetchBlocks
+    | Blocks
+    | FetchBody
+    | FetchViewChanges
+    | FetchNewView
+)

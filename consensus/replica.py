@@ -1,0 +1,179 @@
+"""What the parts of the engine share: one replica's view of the era, without any rule of its own."""
+
+from dataclasses import dataclass, field
+
+from consensus.bodies import Bodies
+from consensus.messages import Choice, NewView, ViewChange
+from consensus.new_view import EraContext
+from consensus.ports import Application, Effects, Event, Timing
+from consensus.safety_rules import SafetyRules
+from consensus.tally import Tally
+from ledger.blocks import Block, BlockHeader
+from ledger.certificates import CommitCertificate
+from ledger.hashing import Digest
+from ledger.quantities import Height, ValidatorId, View
+from ledger.votes import VoteBundle
+
+FIRST_VIEW = View(0)
+"""Entered without a NEW-VIEW in every era."""
+
+
+def ends_era(header: BlockHeader) -> bool:
+    """Return whether the next block is another validator set's: nobody votes for a child before appending this one."""
+    return header.next_validators != header.validators
+
+
+@dataclass(slots=True, kw_only=True)
+class Timers:
+    """Deadlines on the clock that never jumps; None: not armed."""
+
+    view_item: bytes | None = None
+    """Pending item that `view_at` runs for."""
+    view_at: float | None = None
+    """When the primary is given up."""
+    new_view_at: float | None = None
+    """When a view that a quorum wants, but nobody starts, is given up."""
+    resend_at: float = 0.0
+    status_at: float = 0.0
+    failures: int = 0
+    """Views given up since the last block was appended."""
+
+
+@dataclass(slots=True, kw_only=True)
+class CatchUp:
+    """What peers are asked for."""
+
+    heads: dict[ValidatorId, Height] = field(default_factory=dict)
+    """Heads that peers claim: hints that may not fall."""
+    asked: ValidatorId | None = None
+    """Peer that was last asked for blocks."""
+    waiting_since: float | None = None
+    """When it was asked; None once it has answered."""
+    bodies: dict[Digest, float] = field(default_factory=dict)
+    """Bodies asked for by digest, and when."""
+    new_views: dict[ValidatorId, float] = field(default_factory=dict)
+    """Peers that were asked for a NEW-VIEW, and when last: so that one liar cannot use up the others' turns."""
+
+
+@dataclass(slots=True, kw_only=True)
+class PendingNewView:
+    """A NEW-VIEW whose view changes are being fetched."""
+
+    new_view: NewView
+    changes: dict[Digest, ViewChange]
+    """Those that it names and that are here; kept apart, for a liar may have sent another one first."""
+
+    @property
+    def view(self) -> View:
+        """View that it starts."""
+        return self.new_view.payload.view
+
+    @property
+    def missing(self) -> tuple[Digest, ...]:
+        """View changes that it names and that are not here."""
+        return tuple(digest for digest in self.new_view.payload.view_changes if digest not in self.changes)
+
+
+@dataclass(slots=True, kw_only=True)
+class Replica:
+    """State of one replica in one era."""
+
+    context: EraContext
+    id: ValidatorId
+    safety: SafetyRules
+    application: Application
+    timing: Timing
+    drift_ms: int
+    head: BlockHeader
+    head_certificate: CommitCertificate | None
+    head_at: float = 0.0
+    """When the head was appended, on the clock that never jumps."""
+    certificate: CommitCertificate | None = None
+    """Verified, above the head: finalises its block once the bodies up to it are here."""
+    entered: tuple[NewView, tuple[ViewChange, ...]] | None = None
+    """What started the last view that was entered, if above 0."""
+    last_entered: View = FIRST_VIEW
+    """The last view that was entered."""
+    pending: dict[ValidatorId, PendingNewView] = field(default_factory=dict)
+    """NEW-VIEWs that may be entered once their view changes are here, the highest one of each primary."""
+    view_changes: dict[View, dict[ValidatorId, ViewChange]] = field(default_factory=dict)
+    accepted: dict[Height, BlockHeader] = field(default_factory=dict)
+    """Blocks voted for in the current view, above the head."""
+    refused: set[Digest] = field(default_factory=set)
+    """Proposals of the current view that did not execute, so that they are not tried again."""
+    bundles: list[VoteBundle] = field(default_factory=list)
+    """Own votes of the current view above the head, for resending."""
+    timers: Timers = field(default_factory=Timers)
+    catch_up: CatchUp = field(default_factory=CatchUp)
+    tally: Tally = field(init=False)
+    bodies: Bodies = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tally = Tally(self.context.era)
+        self.bodies = Bodies(self.context.window)
+
+    @property
+    def view(self) -> View:
+        """View that this replica votes in, or is changing to."""
+        return self.safety.view
+
+    @property
+    def primary(self) -> ValidatorId:
+        """Primary of that view."""
+        return self.context.primary(self.view)
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether this replica is the primary of its view."""
+        return self.primary == self.id
+
+    @property
+    def window(self) -> range:
+        """How far above the head blocks may be in flight."""
+        return range(1, self.context.window + 1)
+
+    @property
+    def may_vote(self) -> bool:
+        """Whether the view was entered and its base appended."""
+        start = self.safety.start
+        return start is not None and start.base.height <= self.head.height
+
+    def parent_of(self, height: Height) -> Digest | None:
+        """Return what a proposal at `height` must name as parent here, if that is known."""
+        below = self.head if height == self.head.height + 1 else self.accepted.get(Height(height - 1))
+        return None if below is None or ends_era(below) else below.digest
+
+    def choice_at(self, height: Height) -> Choice | None:
+        """Return what the current view's NEW-VIEW carried over at a height."""
+        start = self.safety.start
+        choices = () if start is None else start.choices
+        return next((choice for choice in choices if choice.height == height), None)
+
+    def may_enter(self, view: View) -> bool:
+        """Return whether a NEW-VIEW for a view would still be news."""
+        return view > self.view or (view == self.view and self.safety.start is None)
+
+    def hold_body(self, block: Block) -> None:
+        """Keep the body of a block that is voted for."""
+        certificates = (self.safety.prepared(Height(self.head.height + above)) for above in self.window)
+        self.bodies.hold(block, prepared={held.header.digest for held in certificates if held is not None})
+
+    def leave_view(self) -> None:
+        """Forget what belonged to the view that was left."""
+        self.accepted.clear()
+        self.refused.clear()
+        self.bundles.clear()
+        self.pending = {primary: pending for primary, pending in self.pending.items() if self.may_enter(pending.view)}
+        self.catch_up.bodies.clear()
+        self.timers.view_item = self.timers.view_at = self.timers.new_view_at = None
+        self.tally.prune(head=self.head.height, view=self.view)
+
+    def note(self, out: Effects, name: str, detail: str = "") -> None:
+        """Add a log event."""
+        out.events.append(Event(name=name, height=Height(self.head.height), view=self.view, detail=detail))
+
+    def raise_certificate(self, certificate: CommitCertificate) -> None:
+        """Remember a verified certificate if it is the highest above the head."""
+        known = self.head.height if self.certificate is None else self.certificate.height
+        if certificate.height > known:
+            self.certificate = certificate

@@ -1,0 +1,135 @@
+"""One real engine under test, among peers whose every message the test forges."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from consensus.engine import Engine
+from consensus.messages import CertifiedBlock, Message, Proposal, Votes
+from consensus.ports import Effects, Head, Moment, Send, Timing
+from consensus.records import Record, decode_record, encode_record, needed_records
+from ledger.blocks import Block
+from ledger.quantities import Height, TimeMs, ValidatorId
+from ledger.votes import Vote, VoteKind
+from tests.consensus.forge import Forge
+from tests.simulation.chain import EPOCH_MS
+from tests.simulation.toy import ToyApplication
+
+TIMING = Timing(view=1.0, view_max=8.0, resend=0.3, status=0.7, fetch=0.3)
+DRIFT_MS = 5_000
+
+M = TypeVar("M", bound=Message)
+
+
+class Bench:
+    """Carries effects out as the runtime does, in memory, and keeps what was sent."""
+
+    def __init__(self, forge: Forge, who: int, *, skew_ms: int = 0, engine: type[Engine] = Engine) -> None:
+        self.forge = forge
+        self.id = ValidatorId(who)
+        self.now = 0.0
+        self.skew_ms = skew_ms
+        self._engine = engine
+        self.chain: list[CertifiedBlock] = []
+        self.records: list[bytes] = []
+        self.sent: list[Send] = []
+        self.events: list[str] = []
+        self.application: ToyApplication
+        self.engine: Engine
+        self.restart()
+
+    @property
+    def moment(self) -> Moment:
+        """Both clocks."""
+        return Moment(elapsed=self.now, time=TimeMs(EPOCH_MS + int(self.now * 1000) + self.skew_ms))
+
+    @property
+    def height(self) -> int:
+        """Height of the appended head."""
+        return len(self.chain)
+
+    def restart(self, records: Sequence[bytes] | None = None) -> None:
+        """Start again from what is durable, or from these records."""
+        if records is not None:
+            self.records = list(records)
+        self.application = ToyApplication(self.forge.genesis)
+        for certified in self.chain:
+            self.application.process_proposal(certified.block)
+            self.application.append([certified])
+        self.engine = self._engine(
+            context=self.forge.context,
+            validator=self.id,
+            key=self.forge.key(self.id),
+            head=Head(header=self.application.head, certificate=self.chain[-1].certificate if self.chain else None),
+            application=self.application,
+            timing=TIMING,
+            drift_ms=DRIFT_MS,
+            records=self.decoded(),
+        )
+
+    def decoded(self) -> list[Record]:
+        """Return the vote log."""
+        return [decode_record(data) for data in self.records]
+
+    def cut_log(self) -> None:
+        """Forget the records that are no longer needed."""
+        self.records = needed_records(self.records, head=Height(self.height))
+
+    def receive(self, sender: int, *messages: Message) -> list[Message]:
+        """Take messages one after the other; return what was sent in answer."""
+        before = len(self.sent)
+        for message in messages:
+            self._carry_out(self.engine.receive(ValidatorId(sender), message, self.moment))
+        return self.messages_since(before)
+
+    def tick(self, seconds: float = 0.0) -> list[Message]:
+        """Let time pass, and look for work; return what was sent."""
+        before = len(self.sent)
+        self.now += seconds
+        self._carry_out(self.engine.tick(self.moment))
+        return self.messages_since(before)
+
+    def submit(self, item: bytes) -> list[Message]:
+        """Admit an item; return what was sent."""
+        self.application.submit(item)
+        return self.tick()
+
+    def propose(self, block: Block, view: int = 0) -> list[Message]:
+        """Hear the body and the pre-prepare of a block from the primary of a view."""
+        primary = self.forge.primary(view)
+        return self.receive(primary, Proposal(block=block), self.forge.pre_prepare(block.header, view))
+
+    def prepare_by(self, who: Sequence[int], block: Block, view: int = 0) -> list[Message]:
+        """Hear prepares."""
+        return [sent for one in who for sent in self.receive(one, self.forge.prepare(one, block.header, view))]
+
+    def commit_by(self, who: Sequence[int], block: Block, view: int = 0) -> list[Message]:
+        """Hear commits."""
+        return [sent for one in who for sent in self.receive(one, self.forge.commit(one, block.header, view))]
+
+    def messages_since(self, number: int) -> list[Message]:
+        """Return what was sent after so many messages."""
+        return [send.message for send in self.sent[number:]]
+
+    def of_kind(self, kind: type[M]) -> list[M]:
+        """Return all messages of a kind that were sent."""
+        return [send.message for send in self.sent if isinstance(send.message, kind)]
+
+    def votes(self, kind: VoteKind) -> list[Vote]:
+        """Return all votes of a kind that were sent, each once."""
+        votes = [vote for message in self.of_kind(Votes) for vote in message.bundle.votes if vote.kind is kind]
+        return list(dict.fromkeys(votes))
+
+    def _carry_out(self, effects: Effects) -> None:
+        while True:
+            if effects.append:
+                self.application.append(effects.append)
+                self.chain += effects.append
+            votes = self.engine.take_votes()
+            self.records += [encode_record(record) for record in effects.persist]
+            if votes is not None:
+                self.records.append(encode_record(votes))
+            self.sent += effects.send
+            self.events += [event.name for event in effects.events]
+            if votes is None:
+                return
+            effects = self.engine.seal(self.moment)

@@ -1,0 +1,89 @@
+"""Invariants of a run, fed by what honest replicas append and send; over the whole run, crashes included.
+
+agreement        one digest a height, each block a child of the one below
+certificate      every certificate verifies, and the last block of a batch has one
+contradiction    one digest for each (validator, commit or not, view, height) under an honest key
+left view        no vote of a view below the sender's last VIEW-CHANGE
+two changes      one VIEW-CHANGE, and one NEW-VIEW, of a validator for a view
+omission         a VIEW-CHANGE carries what its sender has committed above its certificate (accountability's rule)
+"""
+
+from dataclasses import dataclass, field
+
+from consensus.messages import CertifiedBlock, Message, NewView, NewViewPayload, ViewChange, Votes
+from consensus.new_view import EraContext
+from ledger.hashing import Digest
+from ledger.quantities import Height, ValidatorId, View
+from ledger.votes import Vote, VoteKind
+
+
+class Violation(AssertionError):
+    """The protocol broke a promise."""
+
+
+@dataclass(slots=True)
+class Checker:
+    """What honest replicas have said and appended so far."""
+
+    context: EraContext
+    genesis: Digest
+    decided: dict[Height, Digest] = field(default_factory=dict)
+    votes: dict[tuple[ValidatorId, bool, View, Height], Digest] = field(default_factory=dict)
+    changed: dict[tuple[ValidatorId, View], Digest] = field(default_factory=dict)
+    started: dict[tuple[ValidatorId, View], NewViewPayload] = field(default_factory=dict)
+    left: dict[ValidatorId, View] = field(default_factory=dict)
+    """View of the last VIEW-CHANGE: everything below it was left."""
+    commits: dict[ValidatorId, dict[Height, View]] = field(default_factory=dict)
+    """Highest view committed at a height."""
+
+    def on_append(self, who: ValidatorId, head: Height, blocks: list[CertifiedBlock]) -> None:
+        """Check a batch of final blocks above a head."""
+        for certified in blocks:
+            header = certified.block.header
+            parent = self.decided.get(head, self.genesis)
+            head = Height(head + 1)
+            known = self.decided.setdefault(head, header.digest)
+            if (header.height, header.parent) != (head, parent) or known != header.digest:
+                raise Violation(f"agreement: {who} appended {header.digest.hex()[:8]} at {head}, not {known.hex()[:8]}")
+            if certified.certificate is not None:
+                certified.certificate.verify_for(header, self.context.validators, chain_id=self.context.chain_id)
+        if blocks[-1].certificate is None:
+            raise Violation(f"certificate: {who} appended {len(blocks)} blocks without one for the last")
+
+    def on_send(self, who: ValidatorId, message: Message) -> None:
+        """Check what an honest replica signs."""
+        match message:
+            case Votes() if message.bundle.validator == who:
+                for vote in message.bundle.votes:
+                    self._on_vote(who, vote)
+            case ViewChange() if message.payload.validator == who:
+                self._on_view_change(who, message)
+            case NewView() if message.payload.validator == who:
+                start = message.payload
+                if self.started.setdefault((who, start.view), start) != start:
+                    raise Violation(f"two changes: {who} signed two NEW-VIEWs for view {start.view}")
+            case _:
+                pass
+
+    def _on_vote(self, who: ValidatorId, vote: Vote) -> None:
+        place = (who, vote.kind is VoteKind.COMMIT, vote.view, Height(vote.height))
+        if self.votes.setdefault(place, vote.digest) != vote.digest:
+            raise Violation(f"contradiction: {who} signed two digests for {place}")
+        if vote.view < self.left.get(who, View(0)):
+            raise Violation(f"left view: {who} votes in {vote.view} after VIEW-CHANGE({self.left[who]})")
+        if vote.kind is VoteKind.COMMIT:
+            commits = self.commits.setdefault(who, {})
+            commits[vote.height] = max(vote.view, commits.get(vote.height, View(0)))
+
+    def _on_view_change(self, who: ValidatorId, change: ViewChange) -> None:
+        payload = change.payload
+        if self.changed.setdefault((who, payload.view), payload.digest) != payload.digest:
+            raise Violation(f"two changes: {who} signed two VIEW-CHANGEs for view {payload.view}")
+        self.left[who] = max(payload.view, self.left.get(who, View(0)))
+        head = 0 if payload.certificate is None else payload.certificate.height
+        prepared = {certificate.header.height: certificate.view for certificate in payload.prepared}
+        for height, view in self.commits.get(who, {}).items():
+            if height > head and view < payload.view and prepared.get(height, View(-1)) < view:
+                raise Violation(
+                    f"omission: {who} committed {height} in view {view}, VIEW-CHANGE({payload.view}) hides it"
+                )

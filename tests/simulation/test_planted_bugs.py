@@ -1,0 +1,71 @@
+"""Every planted bug is found: by random runs within a few seeds, or by the directed test that is meant for it."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from tests.consensus import test_changing, test_four_views, test_safety_rules
+from tests.simulation import planted
+
+SEEDS_MAX = 30
+DIRECTED: dict[str, tuple[planted.Plant, Callable[[], None]]] = {
+    "NEW-VIEW takes the lowest view": (
+        planted.lowest_view_wins,
+        test_four_views.test_the_highest_view_wins_over_what_a_replica_holds_that_was_cut_off,
+    ),
+    "commit without the prefix rule": (
+        planted.commit_without_the_prefix_rule,
+        test_four_views.test_commit_without_the_prefix_would_lose_a_decided_block,
+    ),
+    "prefix from another view": (
+        planted.prefix_from_another_view,
+        test_four_views.test_prefix_from_another_view_a_commit_of_the_parent_in_an_earlier_view_carries_no_child,
+    ),
+    "vote at or below the base": (
+        planted.votes_at_or_below_the_base,
+        test_four_views.test_a_vote_at_the_base_would_let_an_old_height_be_decided_again,
+    ),
+    "next-height-only append": (
+        planted.next_height_only,
+        test_four_views.test_a_certificate_of_a_height_finalises_what_is_below_although_that_has_none,
+    ),
+    "certificate mixed over views": (
+        planted.certificate_mixed_over_views,
+        test_four_views.test_mixed_views_commits_of_two_views_for_one_block_certify_nothing,
+    ),
+    "new view keeps a block above a gap": (
+        planted.block_above_a_gap_kept,
+        test_four_views.test_a_block_above_a_gap_is_not_kept_even_if_its_view_is_the_highest,
+    ),
+    "second view change dropped": (
+        planted.second_view_change_dropped,
+        test_changing.test_a_view_change_other_than_the_one_that_new_view_names_locks_nobody_out,
+    ),
+    "votes that were not sealed kept when the view is left": (
+        planted.votes_in_a_view_that_was_left,
+        lambda: test_safety_rules.test_votes_that_were_not_sealed_are_dropped_when_the_view_is_left(False),  # noqa: FBT003
+    ),
+}
+
+
+@pytest.mark.parametrize("name", planted.HUNTED)
+def test_random_runs_find(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant, size, invariant = planted.HUNTED[name]
+    plant(monkeypatch)
+    found = planted.hunt(range(SEEDS_MAX), size=size)
+    assert found is not None
+    assert re.search(invariant, found), found
+
+
+def test_random_runs_find_nothing_where_nothing_is_planted() -> None:
+    assert planted.hunt(range(8)) is None
+
+
+@pytest.mark.parametrize("name", DIRECTED)
+def test_the_directed_test_finds(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant, directed = DIRECTED[name]
+    directed()
+    plant(monkeypatch)
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        directed()

@@ -1,0 +1,294 @@
+"""The world of a run: one event queue, one seed; network, clocks, disks and crashes are all drawn from it."""
+
+import heapq
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from consensus.engine import Engine
+from consensus.errors import ProtocolViolation
+from consensus.messages import CertifiedBlock, Message, Votes
+from consensus.new_view import EraContext
+from consensus.ports import Effects, Moment
+from ledger.blocks import BlockHeader
+from ledger.encoding import Noun, decode, encode
+from ledger.quantities import Height, TimeMs, ValidatorId
+from tests.simulation.byzantine import Liar
+from tests.simulation.chain import EPOCH_MS, era_context, genesis_header, vote_key
+from tests.simulation.checker import Checker, Violation
+from tests.simulation.node import Crash, Node
+
+DRIFT_MS = 5_000
+
+
+class Envelope(Noun, frozen=True, kw_only=True):
+    """A message as it travels, so that every codec is part of the run."""
+
+    message: Message
+
+
+def travelled(message: Message) -> Message:
+    """Return a message as it comes out at the other end."""
+    return decode(encode(Envelope(message=message)), Envelope).message
+
+
+def kinds(message: Message) -> set[str]:
+    """Name what a message is, and the votes that are in it."""
+    votes = message.bundle.votes if isinstance(message, Votes) else ()
+    return {type(message).__name__, *(vote.kind.name for vote in votes)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faults:
+    """What may go wrong while faults last; probabilities per message or per step."""
+
+    loss: float = 0.0
+    duplicate: float = 0.0
+    delay: float = 0.02
+    """Mean one-way delay in seconds, exponentially distributed: reordering follows from it."""
+    busy: float = 0.0
+    """Longest time for which a process lets inputs wait, and then takes them together in one turn."""
+    crash: float = 0.0
+    """Probability of a crash at each point where something has just been written, or not yet."""
+    partition: float = 0.0
+    """Probability per second that the network splits, loses one direction of some links, or what some kind of message
+    says to some, for a while."""
+    skew: float = 0.0
+    """Largest difference of a replica's wall clock, in seconds."""
+    jump: float = 0.0
+    """Probability per second that a replica's wall clock is set anew."""
+    cut: float = 0.0
+    """Probability that the vote log is cut after a turn."""
+
+
+NO_FAULTS = Faults()
+
+
+@dataclass(slots=True)
+class World:
+    """A cluster of engines and everything around them."""
+
+    size: int
+    seed: int
+    window: int = 1
+    faults: Faults = NO_FAULTS
+    crash_at: int | None = None
+    """Crash at exactly this persist point, counted over the whole run, and nowhere else."""
+    now: float = 0.0
+    chance: random.Random = field(init=False)
+    context: EraContext = field(init=False)
+    genesis: BlockHeader = field(init=False)
+    nodes: list[Node] = field(default_factory=list)
+    checker: Checker = field(init=False)
+    transcript: list[str] = field(default_factory=list)
+    groups: dict[ValidatorId, int] = field(default_factory=dict)
+    """Side of the partition that a validator is on; empty: no partition."""
+    cut_links: set[tuple[ValidatorId, ValidatorId]] = field(default_factory=set)
+    """Directions, sender and receiver, in which nothing arrives."""
+    censored: set[tuple[str, ValidatorId]] = field(default_factory=set)
+    """Kinds of messages and votes that do not arrive at some validators."""
+    points: int = 0
+    sent: dict[str, int] = field(default_factory=dict)
+    """Messages put on the wire, by kind."""
+    tap: Callable[[ValidatorId, ValidatorId, Message], bool] | None = None
+    """Decides whether a message is delivered at all: directed scenarios."""
+    _queue: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
+    _sequence: int = 0
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.seed)
+        self.context = era_context(self.size, window=self.window)
+        self.genesis = genesis_header(self.context.validators)
+        self.checker = Checker(self.context, self.genesis.digest)
+        for number in range(self.size):
+            self.nodes.append(Node(id=ValidatorId(number), key=vote_key(number), skew_ms=self.draw_skew()))
+
+    def draw_skew(self) -> int:
+        """Return how far a wall clock is off, in milliseconds."""
+        return int(1000 * self.faults.skew * self.chance.uniform(-1, 1))
+
+    def add_twin(self, who: ValidatorId, audience: frozenset[ValidatorId]) -> None:
+        """Make a validator Byzantine: a second engine with the same key, each heard by one part of the others."""
+        node = self.nodes[who]
+        node.honest, node.audience = False, frozenset(self.context.validators.ids) - audience - {who}
+        self.nodes.append(Node(id=who, key=node.key, skew_ms=node.skew_ms, audience=audience, honest=False))
+
+    def add_liar(self, who: ValidatorId, rate: float) -> None:
+        """Make a validator Byzantine: it says something else, to each peer, at this rate."""
+        node = self.nodes[who]
+        node.honest = False
+        chance = random.Random(f"liar {who} {self.seed}")
+        node.liar = Liar(chance=chance, validator=who, key=node.key, chain_id=self.context.chain_id, rate=rate)
+
+    def silence(self, node: Node) -> None:
+        """End a process for good."""
+        node.honest = False
+        node.kill(self.chance)
+        self.note(f"{node.id} is silent from now on")
+
+    @property
+    def honest(self) -> list[Node]:
+        """Processes that keep to the protocol."""
+        return [node for node in self.nodes if node.honest]
+
+    def start_all(self) -> None:
+        """Start every process."""
+        for node in self.nodes:
+            self.start(node)
+
+    def start(self, node: Node) -> None:
+        """Start a process from what is on its disk."""
+        node.start(self.context, self.genesis, drift_ms=DRIFT_MS)
+        assert node.engine is not None
+        self.note(f"{node.id} starts at height {node.engine.head.height} view {node.engine.view}")
+        self._turn(node)
+
+    def submit(self, node: Node, item: bytes) -> None:
+        """Give an item to a process, as the mempool's gossip would."""
+        if node.application is not None:
+            node.application.submit(item)
+            self._wake(node)
+
+    def moment(self, node: Node) -> Moment:
+        """Return a node's clocks."""
+        return Moment(elapsed=self.now, time=TimeMs(EPOCH_MS + int(self.now * 1000) + node.skew_ms))
+
+    def at(self, when: float, action: Callable[[], None]) -> None:
+        """Do something at a time."""
+        self._sequence += 1
+        heapq.heappush(self._queue, (when, self._sequence, action))
+
+    def run(self, until: float, *, done: Callable[[], bool] | None = None) -> bool:
+        """Let events happen up to a time; stop early, with True, once `done` holds."""
+        while self._queue and self._queue[0][0] <= until:
+            self.now, _, action = heapq.heappop(self._queue)
+            action()
+            if done is not None and done():
+                return True
+        self.now = until
+        return done is not None and done()
+
+    def note(self, line: str) -> None:
+        """Add a line to the transcript."""
+        self.transcript.append(f"{self.now:9.4f} {line}")
+
+    def kill(self, node: Node) -> None:
+        """Kill a process; it restarts after a while."""
+        node.kill(self.chance)
+        self.note(f"{node.id} crashes")
+        self.at(self.now + self.chance.uniform(0.1, 3.0), lambda: self._restart(node))
+
+    def _restart(self, node: Node) -> None:
+        if node.honest and node.engine is None:
+            self.start(node)
+
+    def _wake(self, node: Node) -> None:
+        """Give a process its next turn, soon."""
+        if not node.turn_due and node.engine is not None:
+            node.turn_due = True
+            self.at(self.now + self.chance.uniform(0.0, self.faults.busy), lambda: self._turn(node))
+
+    def _turn(self, node: Node) -> None:
+        """Give the engine everything that has arrived, and carry the effects out together, as the runtime does."""
+        node.turn_due = False
+        inputs, node.inbox = node.inbox, []
+        engine = node.engine
+        if engine is None:
+            return
+        effects = Effects()
+        for sender, message in inputs:
+            try:
+                effects.merge(engine.receive(sender, message, self.moment(node)))
+            except ProtocolViolation as error:
+                self._blame(node, sender, error)
+        try:
+            effects.merge(engine.tick(self.moment(node)))
+            self._carry_out(node, engine, effects)
+        except Crash:
+            self.kill(node)
+
+    def _blame(self, node: Node, sender: ValidatorId, error: ProtocolViolation) -> None:
+        if node.honest and self.nodes[sender].honest:
+            raise Violation(f"{node.id} accuses {sender}, which is honest: {error}") from error
+        self.note(f"{node.id} refuses: {error}")
+
+    def _carry_out(self, node: Node, engine: Engine, effects: Effects) -> None:
+        """Carry effects out, durable first, as every runtime must; crash wherever the seed says."""
+        while True:
+            for event in effects.events:
+                self.note(f"{node.id} {event.name} height={event.height} view={event.view} {event.detail}")
+            if effects.append:
+                self._point(node)
+                self._append(node, effects.append)
+                self._point(node)
+            votes = engine.take_votes()
+            records = effects.persist + ([] if votes is None else [votes])
+            if records:
+                node.disk.write(records)
+                self._point(node)
+                self._sync(node)
+                self._point(node)
+            for send in effects.send:
+                self._send(node, send.message, send.to)
+            if votes is None:
+                break
+            effects = engine.seal(self.moment(node))
+            self._point(node)
+        if self.faults.cut and self.chance.random() < self.faults.cut:
+            node.disk.cut()
+        self._arm(node, effects.timer_at)
+
+    def _sync(self, node: Node) -> None:
+        node.disk.sync()
+
+    def _append(self, node: Node, blocks: list[CertifiedBlock]) -> None:
+        if node.honest:
+            self.checker.on_append(node.id, Height(len(node.disk.blocks)), blocks)
+        assert node.application is not None
+        node.application.append(blocks)
+        node.disk.blocks += blocks
+
+    def _point(self, node: Node) -> None:
+        self.points += 1
+        if self.points == self.crash_at or (node.honest and self.chance.random() < self.faults.crash):
+            raise Crash
+
+    def _arm(self, node: Node, when: float | None) -> None:
+        assert when is not None
+        node.timer += 1
+        number = node.timer
+        self.at(max(when, self.now + 1e-4), lambda: self._tick(node, number))
+
+    def _tick(self, node: Node, number: int) -> None:
+        if node.timer == number:
+            self._wake(node)
+
+    def _send(self, node: Node, message: Message, to: ValidatorId | None) -> None:
+        if node.honest:
+            self.checker.on_send(node.id, message)
+        message = travelled(message)
+        for peer in self.nodes:
+            meant = peer.id != node.id and to in {None, peer.id}
+            heard = node.audience is None or peer.id in node.audience
+            hears = peer.audience is None or node.id in peer.audience
+            if meant and heard and hears:
+                for said in [message] if node.liar is None else map(travelled, node.liar.say(message)):
+                    self._transmit(node, peer, said)
+
+    def _transmit(self, node: Node, peer: Node, message: Message) -> None:
+        kind = type(message).__name__
+        self.sent[kind] = self.sent.get(kind, 0) + 1
+        split = bool(self.groups) and self.groups[node.id] != self.groups[peer.id]
+        cut = (node.id, peer.id) in self.cut_links or any((kind, peer.id) in self.censored for kind in kinds(message))
+        dropped = self.tap is not None and not self.tap(node.id, peer.id, message)
+        if split or cut or dropped or self.chance.random() < self.faults.loss:
+            return
+        copies = 2 if self.chance.random() < self.faults.duplicate else 1
+        for _ in range(copies):
+            delay = self.chance.expovariate(1 / self.faults.delay)
+            self.at(self.now + delay, lambda: self._deliver(node.id, peer, message))
+
+    def _deliver(self, sender: ValidatorId, peer: Node, message: Message) -> None:
+        if peer.engine is not None:
+            peer.inbox.append((sender, message))
+            self._wake(peer)
