@@ -1,9 +1,7 @@
 """Real validators for tests: homes on free ports, real TLS, LevelDB and vote logs, in this process's event loop."""
 
 import asyncio
-import random
 import secrets
-import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -23,23 +21,10 @@ from node.home import Home, create_member, create_validator
 from node.keystore import KeyPurpose
 from node.runtime.api import Final
 from node.runtime.node import Node
+from quorate.ports import free_ports
 
 WAIT_SECONDS = 60.0
 """Far longer than anything takes: tests wait for events, never for time."""
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that are free now, below the range that outgoing connections are given."""
-    found: list[int] = []
-    while len(found) < count:
-        port = random.SystemRandom().randint(20_000, 32_000)
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            continue
-        if port not in found:
-            found.append(port)
-    return found
 
 
 def make_homes(folder: Path, *, validators: int = 4, trainers: int = 0) -> list[Home]:

@@ -1,6 +1,7 @@
 """One validator put together: what is durable is opened first, then the engine, then the duties, then the links."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import BinaryIO
 
@@ -65,6 +66,8 @@ EXPIRE_TICKS = 30
 FETCH_SECONDS_MIN = 30.0
 FETCH_BYTES_PER_SECOND = 2**20
 """Slowest transfer of a blob that is waited for."""
+STRANGER_LOG_SECONDS = 1.0
+QUIET_LINK_EVENTS = {LinkEventKind.BLOB_SENT, LinkEventKind.INCOMING_UP, LinkEventKind.INCOMING_DOWN}
 EXIT_FATAL = 70
 """The node stopped because it could not go on safely."""
 
@@ -97,6 +100,8 @@ class Node:
         self._on_event: list[Callable[[Event], None]] = []
         self._on_violation: list[Callable[[ProtocolViolation], None]] = []
         self._tls = LinkTls(home.link_credential, identity=self.member.validator, validators=self.validators)
+        if self._tls.unusable:
+            log.error("link-certificates-unusable", validators=self._tls.unusable)
         self._links = self._make_links(genesis)
         self.mempool = Mempool(configuration.limits)
         self.application = ChainApplication(self.chain, self.mempool, genesis.chain_id)
@@ -231,7 +236,7 @@ class Node:
             peers=addresses,
             on_frame=self._on_frame,
             serve_blob=self._serve_blob,
-            on_event=_log_link_event,
+            on_event=_LinkLog(),
         )
 
     def _make_loop(self, home: Home, records: list[bytes]) -> ConsensusLoop:
@@ -345,12 +350,21 @@ def _timing(section: TimingSection) -> Timing:
     )
 
 
-def _log_link_event(event: LinkEvent) -> None:
-    quiet = event.kind in {LinkEventKind.BLOB_SENT, LinkEventKind.INCOMING_UP, LinkEventKind.INCOMING_DOWN}
-    write = log.debug if quiet else log.info
-    write(
-        event.kind.value,
-        peer=event.peer,
-        address=event.address,
-        error=None if event.error is None else str(event.error),
-    )
+class _LinkLog:
+    """Writes down what links report; of strangers at most one line a second, since they come as fast as they like."""
+
+    def __init__(self) -> None:
+        self._refused_at = -STRANGER_LOG_SECONDS
+        self._refused = 0
+
+    def __call__(self, event: LinkEvent) -> None:
+        error = None if event.error is None else str(event.error)
+        if event.kind is LinkEventKind.INCOMING_REFUSED:
+            self._refused += 1
+            if time.monotonic() - self._refused_at < STRANGER_LOG_SECONDS:
+                return
+            log.info(event.kind.value, address=event.address, error=error, count=self._refused)
+            self._refused_at, self._refused = time.monotonic(), 0
+            return
+        write = log.debug if event.kind in QUIET_LINK_EVENTS else log.info
+        write(event.kind.value, peer=event.peer, address=event.address, error=error)

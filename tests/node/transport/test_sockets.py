@@ -56,3 +56,10 @@ def test_a_link_sends_at_once_and_notices_hosts_that_vanish() -> None:
         tune(link)
         assert link.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert link.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+
+
+def test_accepted_connections_send_at_once() -> None:
+    with listening_socket(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

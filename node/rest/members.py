@@ -1,0 +1,87 @@
+"""Routes of members: the validators of a height, participants, organisations."""
+
+from bisect import bisect_left
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from contracts import queries
+from ledger.blocks import BlockHeader
+from ledger.genesis import FIRST_HEIGHT
+from ledger.quantities import U63_MAX, Era, Height
+from ledger.rendering import Plain
+from ledger.validators import Validator, ValidatorSet
+from node.rest import record_schemas
+from node.rest.answers import gently, json_answer, plain_noun
+from node.rest.context import Context
+from node.runtime.api import NodeApi
+from node.storage.chain_reader import ChainReader
+from node.storage.errors import NotAppended
+
+router = APIRouter(prefix="/v1", tags=["members"])
+
+
+@router.get("/validators", response_model=record_schemas.Validators)
+async def validators(
+    context: Context,
+    height: Annotated[int | None, Query(ge=0, le=U63_MAX, description="A block that they decided.")] = None,
+) -> Response:
+    """Read the validator set of an era, with the addresses that genesis gives them."""
+    api = context.api
+    era, first, found = _current(api) if height is None else deciding_set(api.chain, Height(height))
+    content: dict[str, Plain] = {
+        "era": era,
+        "first_height": first,
+        "quorum": found.quorum,
+        "validators": [_validator(api, member) for member in found.members],
+    }
+    return json_answer(api.height, content)
+
+
+@router.get("/participants", response_model=record_schemas.Participants)
+async def participants(context: Context) -> Response:
+    """All training sites by registry number."""
+    height = context.api.height
+    records = list(queries.participants(context.api.state))
+    found: list[Plain] = [plain_noun(record) async for record in gently(records)]
+    return json_answer(height, {"participants": found})
+
+
+@router.get("/organisations", response_model=record_schemas.Organisations)
+async def organisations(context: Context) -> Response:
+    """All members of the consortium by name."""
+    found: list[Plain] = [plain_noun(record) for record in queries.organisations(context.api.state)]
+    return json_answer(context.api.height, {"organisations": found})
+
+
+def _current(api: NodeApi) -> tuple[Era, Height, ValidatorSet]:
+    era, first = queries.era(api.state)
+    return era, first, queries.validators(api.state)
+
+
+def deciding_set(chain: ChainReader, height: Height) -> tuple[Era, Height, ValidatorSet]:
+    """Return era, the era's first height, and the set that decided an appended block; raises NotAppended."""
+    era = Era(_header(chain, height).era)
+    heights = range(FIRST_HEIGHT, chain.height() + 1)
+    first = FIRST_HEIGHT + bisect_left(heights, era, key=lambda place: _header(chain, Height(place)).era)
+    found = chain.validator_set(era)
+    assert found is not None, "the store keeps the set of every era"
+    return era, Height(first), found
+
+
+def _header(chain: ChainReader, height: Height) -> BlockHeader:
+    header = chain.header(height)
+    if header is None:
+        raise NotAppended("block", expected=f"a height from 0 to {chain.height()}", got=height)
+    return header
+
+
+def _validator(api: NodeApi, member: Validator) -> dict[str, Plain]:
+    """Return a validator, with addresses if genesis names it with these very keys."""
+    known = api.member.genesis.descriptors.get(member.id)
+    return {
+        **plain_noun(member),
+        "link_address": None if known is None else known.link_address,
+        "rest_url": None if known is None else known.rest_url,
+    }
