@@ -1,0 +1,81 @@
+"""What is known of the chain from proofs alone: the genesis file is trusted, and what follows from it.
+
+State never goes backwards: a node that shows an older one than was seen before counts as behind.
+"""
+
+from typing import TypeVar
+
+from ledger.blocks import Block
+from ledger.certificates import CommitCertificate
+from ledger.encoding import Noun, decode
+from ledger.errors import InvalidProof
+from ledger.genesis import Genesis
+from ledger.hashing import Digest
+from ledger.light_client import LightClient, StateEntryProof
+from ledger.quantities import Height
+from participant.errors import NodeBehind
+from participant.node import Node
+from participant.receipts import Receipt, verify_receipt
+
+T = TypeVar("T")
+
+
+class CertifiedBlock(Noun, frozen=True, kw_only=True):
+    """A block as nodes serve it."""
+
+    block: Block
+    certificate: CommitCertificate | None
+
+
+class VerifiedChain:
+    """A light client that remembers the newest block it has verified."""
+
+    def __init__(self, genesis: Genesis) -> None:
+        self.genesis = genesis
+        self.height = Height(0)
+        """Of the newest verified block."""
+        self._light = LightClient(genesis)
+
+    @property
+    def chain_id(self) -> Digest:
+        """Digest of the genesis file."""
+        return self._light.chain_id
+
+    def record(self, node: Node, proof: bytes, key: bytes, kind: type[T]) -> T:
+        """Return the record under a key, from a node's StateEntryProof; raises NodeLied, NodeBehind, NodeFault."""
+        with node.blamed(f"proof of {kind.__name__}"):
+            evidence = decode(proof, StateEntryProof)
+            if evidence.key != key:
+                raise InvalidProof("key", expected=key.hex(), got=evidence.key.hex())
+            value = self._light.verify_state(evidence)
+            if value is None:
+                raise InvalidProof("value", expected="the record", got="proof that there is none")
+            record = decode(value, kind)
+        self._advance(node, evidence.header.height)
+        return record
+
+    def receipt(self, node: Node, proof: bytes, transaction: Digest) -> Receipt:
+        """Return a transaction's receipt from a node's EntryProof; raises NodeLied, NodeFault."""
+        with node.blamed("receipt"):
+            return self.kept_receipt(proof, transaction)
+
+    def kept_receipt(self, proof: bytes, transaction: Digest) -> Receipt:
+        """Return a transaction's receipt from an EntryProof kept here; raises as `verify_receipt`."""
+        return verify_receipt(self._light, proof, transaction)
+
+    def latest(self, node: Node, data: bytes) -> Height:
+        """Return the height of a node's latest block; raises NodeLied, NodeBehind, NodeFault."""
+        with node.blamed("latest block"):
+            latest = decode(data, CertifiedBlock)
+            header = self._light.verify_header(latest.block.header, latest.certificate)
+        self._advance(node, header.height)
+        return self.height
+
+    def ahead(self, heights_max: int) -> Height:
+        """Return the last height of a signed statement: half as far ahead as validators admit, since some may lag."""
+        return Height(self.height + max(1, heights_max // 2))
+
+    def _advance(self, node: Node, height: int) -> None:
+        if height < self.height:
+            raise NodeBehind(node.url, "height", expected=f"at least {self.height}", got=height)
+        self.height = Height(height)
