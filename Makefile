@@ -31,7 +31,7 @@ format: .venv/.ready
 	$(BIN)/ruff check --fix .
 
 docs: .venv/.ready ## the pages that are generated from code
-	$(BIN)/python -m docs.generate
+	$(BIN)/python -m quorate.reference
 
 lock: .venv/.ready ## pin the newest versions that pyproject.toml admits
 	$(BIN)/pip-compile -q --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras \

@@ -1,0 +1,24 @@
+"""`quorate config check`."""
+
+import os
+
+from node.config import load
+from node.home import Home as NodeHome
+from quorate.commands.base import Home, noun
+from quorate.output import Answer
+from quorate.plain_text import Table
+
+app = noun("Check a node's settings.")
+
+
+@app.command("check")
+def check(home: Home) -> Answer:
+    """Show each setting with its value and where that came from; a wrong one is an error."""
+    rows = list(load(NodeHome(home).configuration, environment=os.environ).rows())
+    return Answer(
+        data=[{"name": name, "value": value, "origin": origin} for name, value, origin in rows],
+        shown=[
+            Table(columns=("setting", "value", "origin"), rows=[(name, value, origin) for name, value, origin in rows])
+        ],
+        next=f"quorate node start --home {home}",
+    )

@@ -1,0 +1,76 @@
+"""What the demo shows while it works, and the list of things that must have held in the end."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console, RenderableType
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Something that the demo claims."""
+
+    claim: str
+    held: bool
+    detail: str
+
+
+class Stage:
+    """Prints what happens, with a progress bar on a terminal."""
+
+    def __init__(self, *, steps: int) -> None:
+        self.console = Console(highlight=False)
+        self.checks: list[Check] = []
+        self._began = time.monotonic()
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self._bar = self._progress.add_task("starting", total=steps)
+
+    @contextmanager
+    def curtain(self) -> Iterator[None]:
+        """Show the progress bar meanwhile."""
+        with self._progress:
+            yield
+
+    def scene(self, title: str) -> None:
+        """Begin a part."""
+        self._progress.update(self._bar, description=title, advance=1)
+        self.console.print(f"\n[bold]{escape(title)}[/bold]")
+
+    def say(self, text: str) -> None:
+        """Report something that happened."""
+        self.console.print(f"  [dim]{self.seconds:5.1f} s[/dim]  {escape(text)}", soft_wrap=True)
+
+    def show(self, thing: RenderableType) -> None:
+        """Show a table or tree."""
+        self.console.print(thing)
+
+    def check(self, claim: str, *, held: bool, detail: str = "") -> None:
+        """Note whether a claim held; the demo's exit code depends on all of them."""
+        self.checks.append(Check(claim, held, detail))
+
+    def verdict(self) -> bool:
+        """Print all claims, and return whether all held."""
+        self.console.print("\n[bold]What held[/bold]")
+        for check in self.checks:
+            mark = "[green]yes[/green]" if check.held else "[red]NO [/red]"
+            detail = f"  [dim]{escape(check.detail)}[/dim]" if check.detail else ""
+            self.console.print(f"  {mark}  {escape(check.claim)}{detail}", soft_wrap=True)
+        return all(check.held for check in self.checks)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the demo began."""
+        return time.monotonic() - self._began

@@ -1,0 +1,106 @@
+"""What chains record as numbers and names, in words for people: verdicts, transactions, actions, fates.
+
+Records are read as JSON has them (`ledger.rendering.plain`, and the nodes' HTTP interface), so that an export and a
+node are told of in the same words. Reasons of refusals are `participant.words`, shared with the SDK.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+from participant.words import MILLISECONDS_MAX, explain
+
+Record: TypeAlias = Mapping[str, Any]
+"""A noun as JSON has it."""
+
+FATES: Mapping[str, str] = {
+    "used": "its update is part of the global model",
+    "cut": "accepted, and given no influence by the rule",
+    "rejected": "everything it sent was refused",
+    "late": "it sent something after the round had closed",
+    "absent": "it sent nothing",
+    "withdrawn": "it took its update back before the close",
+    "removed": "it lost its place in the registry during the round",
+    "unused": "accepted, but the round ended void",
+}
+VOID_REASONS: Mapping[str, str] = {
+    "too-few-updates": "too few updates were accepted",
+    "not-attested": "no f+1 equal attestations came in time",
+}
+
+
+def verdict(found: Record) -> str:
+    """Return how a transaction was judged."""
+    if found["kind"] == "Accepted":
+        return "accepted"
+    return f"refused by rule {found['rule']}: {explain(found['rule'], tuple(found['values']))}"
+
+
+def entry(found: Record) -> str:
+    """Return what an entry of the log is about."""
+    return action(found["action"]) if found["kind"] == "ActionEntry" else body(found["signed"]["transaction"]["body"])
+
+
+def body(found: Record) -> str:
+    """Return what a transaction asks for."""
+    return _BODIES.get(found["kind"], _unknown)(found)
+
+
+def action(found: Record) -> str:
+    """Return what the chain did by itself."""
+    return _ACTIONS.get(found["kind"], _unknown)(found)
+
+
+def blob_kind(facts: Record) -> str:
+    """Return what a blob is, by its facts."""
+    return str(facts["kind"]).removesuffix("Facts").lower()
+
+
+def moment(milliseconds: int) -> str:
+    """Return a time of the chain."""
+    if milliseconds > MILLISECONDS_MAX:
+        return f"{milliseconds:,} ms after 1970"
+    return f"{datetime.fromtimestamp(milliseconds // 1_000, UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
+def short(digest: str) -> str:
+    """Return the beginning of a digest, as much as tells two apart at a glance."""
+    return digest[:12]
+
+
+def grouped(digest: str) -> str:
+    """Return a digest in groups of four, as people read it aloud to each other."""
+    return " ".join(digest[start : start + 4] for start in range(0, len(digest), 4))
+
+
+def listed(items: list[Any]) -> str:
+    """Return a short list in one cell."""
+    return ", ".join(str(item) for item in items) or "-"
+
+
+def _round(found: Record) -> str:
+    return f"{found['task']} round {found['round']}"
+
+
+def _unknown(found: Record) -> str:
+    return str(found["kind"])
+
+
+_BODIES: Mapping[str, Callable[[Record], str]] = {
+    "EnrolParticipant": lambda it: f"enrol {it['organisation']}/{it['name']}",
+    "RegisterTask": lambda it: f"register task {it['task']['name']}",
+    "RecordBlob": lambda it: f"record {blob_kind(it['facts'])} {short(it['blob'])} of {it['size']:,} bytes",
+    "SubmitUpdate": lambda it: f"update for {_round(it)}, {it['examples']:,} examples",
+    "Withdraw": lambda it: f"withdraw the update for {_round(it)}",
+    "Attest": lambda it: f"attest {_round(it)}: model {short(it['output'])}",
+}
+_ACTIONS: Mapping[str, Callable[[Record], str]] = {
+    "RoundClosed": lambda it: f"{_round(it)} closed with {it['inputs']} updates",
+    "CommitteeDrawn": lambda it: f"committee of {_round(it)}: validators {listed(it['members'])}",
+    "SecondAttempt": lambda it: f"{_round(it)}: every validator may attest now",
+    "RoundDecided": lambda it: f"{_round(it)} decided: global model {it['task']}@{it['version']}",
+    "RoundVoided": lambda it: f"{_round(it)} void: {VOID_REASONS.get(it['reason'], it['reason'])}",
+    "RoundOpened": lambda it: f"{_round(it)} open on model {short(it['base'])}",
+    "TaskFinished": lambda it: f"task {it['task']} finished",
+    "TaskHalted": lambda it: f"task {it['task']} halted: two outputs of round {it['round']} have f+1 attestations each",
+}
