@@ -1,4 +1,4 @@
-"""Bodies of blocks in flight, by digest: those voted for here, those that something names, and a few early ones.
+"""Bodies of blocks in flight, by digest: those voted for here, those that were asked for, and a few early ones.
 
 A digest is that of the header alone, so a body is kept only after `check_body`: otherwise any peer could put other
 transactions under a true header, and a certified block would seem not to execute.
@@ -13,8 +13,8 @@ from ledger.errors import InvalidBlock
 from ledger.hashing import Digest
 from ledger.quantities import Height, ValidatorId
 
-NAMED_MAX = 256
-"""Most named bodies; far above what windows and view changes can name at a time, and those are asked for again."""
+ASKED_MAX = 256
+"""Most bodies that were asked for; far above what windows and view changes can name, and those are asked for again."""
 VOTED_WINDOWS_MAX = 64
 """Windows of bodies voted for: one a view, and views that fail in a row last longer and longer."""
 
@@ -36,7 +36,7 @@ class Bodies:
     def __init__(self, window: int) -> None:
         self._voted: dict[Digest, Block] = {}
         self._voted_max = VOTED_WINDOWS_MAX * window
-        self._named: dict[Digest, Block] = {}
+        self._asked: dict[Digest, Block] = {}
         self._early: dict[ValidatorId, deque[Block]] = {}
         self._early_max = 2 * window
 
@@ -53,18 +53,18 @@ class Bodies:
             del self._voted[oldest]
 
     def keep(self, block: Block) -> None:
-        """Keep the body of a block that is known to be named."""
-        if len(self._named) >= NAMED_MAX:
-            self._named.pop(next(iter(self._named)))
-        self._named[block.digest] = block
+        """Keep a body that was asked for."""
+        if len(self._asked) >= ASKED_MAX:
+            self._asked.pop(next(iter(self._asked)))
+        self._asked[block.digest] = block
 
     def keep_early(self, sender: ValidatorId, block: Block) -> None:
-        """Keep a body that came before what names it."""
+        """Keep a body that nobody asked for yet."""
         self._early.setdefault(sender, deque(maxlen=self._early_max)).append(block)
 
     def get(self, digest: Digest) -> Block | None:
         """Return a body."""
-        known = self._voted.get(digest) or self._named.get(digest)
+        known = self._voted.get(digest) or self._asked.get(digest)
         if known is not None:
             return known
         return next((block for early in self._early.values() for block in early if block.digest == digest), None)
@@ -72,7 +72,7 @@ class Bodies:
     def prune(self, head: Height) -> None:
         """Forget bodies that were appended or overtaken."""
         self._voted = {digest: block for digest, block in self._voted.items() if block.header.height > head}
-        self._named = {digest: block for digest, block in self._named.items() if block.header.height > head}
+        self._asked = {digest: block for digest, block in self._asked.items() if block.header.height > head}
         for early in self._early.values():
             remaining = [block for block in early if block.header.height > head]
             early.clear()

@@ -7,9 +7,9 @@ from itertools import pairwise, takewhile
 
 from consensus.bodies import check_body
 from consensus.messages import (
+    BLOCKS_ASKED,
     BLOCKS_MAX,
     Blocks,
-    CertifiedBlock,
     FetchBlocks,
     FetchBody,
     FetchNewView,
@@ -17,14 +17,17 @@ from consensus.messages import (
     Status,
 )
 from consensus.ports import Effects, Moment, Send
-from consensus.replica import Replica
+from consensus.replica import Question, Replica
 from consensus.tally import WINDOWS_AHEAD
+from ledger.certificates import CertifiedBlock
 from ledger.errors import InvalidBlock
 from ledger.hashing import Digest
 from ledger.quantities import Height, ValidatorId
 
 ANSWER_BYTES_MAX = 8 * 2**20
-"""Bytes of transactions after which an answer ends with the next block that has a certificate of its own."""
+"""Most bytes of transactions in an answer that could also be shorter."""
+PATIENCE_MAX = 8.0
+"""Bound on the doublings of `Timing.fetch` for whoever does not answer."""
 
 
 def on_status(replica: Replica, sender: ValidatorId, status: Status, now: Moment, out: Effects) -> None:
@@ -49,14 +52,16 @@ def ask_if_behind(replica: Replica, now: Moment, out: Effects) -> None:
     """Ask the next peer that claims a higher head for blocks, unless one is being asked or votes are about to do."""
     state = replica.catch_up
     ahead = [peer for peer, head in sorted(state.heads.items()) if head > replica.head.height]
-    waiting = state.waiting_since is not None and now.elapsed - state.waiting_since < replica.timing.fetch
+    last = None if state.asked is None else state.blocks.get(state.asked)
+    waiting = last is not None and now.elapsed - last.at < replica.timing.fetch
     far = any(state.heads[peer] > replica.head.height + replica.context.window for peer in ahead)
-    if not ahead or waiting or (not far and now.elapsed - replica.head_at < replica.timing.fetch):
+    ready = [peer for peer in ahead if peer not in state.blocks or state.blocks[peer].is_due(now.elapsed)]
+    if not ready or waiting or (not far and now.elapsed - replica.head_at < replica.timing.fetch):
         return
-    after = [peer for peer in ahead if state.asked is not None and peer > state.asked]
-    peer = (after or ahead)[0]
-    state.asked, state.waiting_since = peer, now.elapsed
-    message = FetchBlocks(start=Height(replica.head.height + 1), count=BLOCKS_MAX)
+    after = [peer for peer in ready if state.asked is not None and peer > state.asked]
+    peer = (after or ready)[0]
+    state.asked, state.blocks[peer] = peer, _asked(replica, state.blocks.get(peer), now)
+    message = FetchBlocks(start=Height(replica.head.height + 1), count=BLOCKS_ASKED)
     out.send.append(Send(message=message, to=peer))
 
 
@@ -70,30 +75,37 @@ def ask_for_missing(replica: Replica, digest: Digest, certified: Height, now: Mo
 
 def ask_for_body(replica: Replica, digest: Digest, now: Moment, out: Effects, *, first: ValidatorId | None) -> None:
     """Ask for a body by digest: first the one that must have it, if any must, then everybody."""
-    asked_at = replica.catch_up.bodies.get(digest)
-    if asked_at is None or now.elapsed - asked_at >= replica.timing.fetch:
-        replica.catch_up.bodies[digest] = now.elapsed
-        out.send.append(Send(message=FetchBody(digest=digest), to=first if asked_at is None else None))
+    before = replica.catch_up.bodies.get(digest)
+    if before is None or before.is_due(now.elapsed):
+        replica.catch_up.bodies[digest] = _asked(replica, before, now)
+        out.send.append(Send(message=FetchBody(digest=digest), to=first if before is None else None))
+
+
+def _asked(replica: Replica, before: Question | None, now: Moment) -> Question:
+    fetch = replica.timing.fetch
+    patience = fetch if before is None else min(2 * before.patience, PATIENCE_MAX * fetch)
+    return Question(at=now.elapsed, patience=patience)
 
 
 def on_fetch_blocks(replica: Replica, sender: ValidatorId, request: FetchBlocks, out: Effects) -> None:
-    """Answer with blocks from a height on, up to the last one that has a certificate of its own."""
+    """Answer with blocks from a height on, up to the last one within limits that has a certificate of its own.
+
+    The first one that has goes with all below it in any case: a shorter answer would lead nowhere.
+    """
     found: list[CertifiedBlock] = []
-    size = 0
-    height = request.start
-    while len(found) < min(request.count, BLOCKS_MAX):
-        certified = replica.application.block_at(height)
+    size = ends = 0
+    while request.count and len(found) < BLOCKS_MAX:
+        certified = replica.application.block_at(Height(request.start + len(found)))
         if certified is None:
             break
-        found.append(certified)
         size += sum(len(transaction) for transaction in certified.block.transactions)
-        if size >= ANSWER_BYTES_MAX and certified.certificate is not None:
+        if ends and (len(found) >= request.count or size > ANSWER_BYTES_MAX):
             break
-        height = Height(height + 1)
-    while found and found[-1].certificate is None:
-        found.pop()
-    if found:
-        out.send.append(Send(message=Blocks(blocks=tuple(found)), to=sender))
+        found.append(certified)
+        if certified.certificate is not None:
+            ends = len(found)
+    if ends:
+        out.send.append(Send(message=Blocks(blocks=tuple(found[:ends])), to=sender))
 
 
 def verified_blocks(replica: Replica, sender: ValidatorId, answer: Blocks) -> list[CertifiedBlock]:
@@ -102,9 +114,8 @@ def verified_blocks(replica: Replica, sender: ValidatorId, answer: Blocks) -> li
     Blocks of a later era are left for that era's engine; the last one of an era has a certificate of its own. Raises
     InvalidBlock or InvalidCertificate: then the peer has had its turn all the same.
     """
-    if replica.catch_up.asked != sender or replica.catch_up.waiting_since is None:
+    if replica.catch_up.blocks.pop(sender, None) is None:
         return []
-    replica.catch_up.waiting_since = None
     headers = [certified.block.header for certified in answer.blocks]
     for parent, child in pairwise(headers):
         if (child.height, child.parent) != (parent.height + 1, parent.digest):
@@ -138,20 +149,13 @@ def on_fetch_body(replica: Replica, sender: ValidatorId, request: FetchBody, out
 
 
 def on_proposal(replica: Replica, sender: ValidatorId, proposal: Proposal) -> None:
-    """Keep a body that is named, or that may be soon; raises InvalidBlock if it does not belong to its header."""
+    """Keep a body that was asked for or may be needed soon; raises InvalidBlock if it is not that of its header."""
     block = proposal.block
     digest, height = block.digest, block.header.height
     if height <= replica.head.height or replica.bodies.get(digest) is not None:
         return
     check_body(block)
-    choice = replica.choice_at(height)
-    named = (
-        digest in replica.catch_up.bodies
-        or replica.tally.mentions(digest)
-        or (choice is not None and choice.digest == digest)
-        or (replica.certificate is not None and replica.certificate.digest == digest)
-    )
-    if named:
+    if digest in replica.catch_up.bodies:
         replica.bodies.keep(block)
     elif height <= replica.head.height + WINDOWS_AHEAD * replica.context.window:
         replica.bodies.keep_early(sender, block)

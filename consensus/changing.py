@@ -112,7 +112,7 @@ def on_fetch_new_view(replica: Replica, sender: ValidatorId, request: FetchNewVi
 def on_fetch_view_changes(replica: Replica, sender: ValidatorId, request: FetchViewChanges, out: Effects) -> None:
     """Answer with those of the named view changes that are here."""
     by_digest = _by_digest(replica)
-    for digest in request.digests:
+    for digest in dict.fromkeys(request.digests):
         change = by_digest.get(digest)
         if change is not None:
             out.send.append(Send(message=change, to=sender))
@@ -142,8 +142,8 @@ def _keep(replica: Replica, change: ViewChange) -> None:
 
 
 def _enter_pending(replica: Replica, out: Effects) -> bool:
-    """Enter by the highest NEW-VIEW whose view changes are all here; drop one that does not follow from them."""
-    for pending in sorted(replica.pending.values(), key=lambda pending: pending.view, reverse=True):
+    """Enter by a NEW-VIEW whose view changes are all here; drop one that does not follow from them."""
+    for pending in list(replica.pending.values()):
         if pending.missing:
             continue
         payload = pending.new_view.payload

@@ -11,7 +11,7 @@ admitted votes of one or several inputs leave together:
 
 from collections.abc import Sequence
 
-from consensus import catch_up, changing, finality, normal_case
+from consensus import catch_up, changing, finality, normal_case, restoring
 from consensus.errors import ProtocolViolation
 from consensus.messages import (
     Blocks,
@@ -30,13 +30,16 @@ from consensus.messages import (
 )
 from consensus.new_view import EraContext
 from consensus.ports import Application, Effects, Head, Moment, Send, Timing
-from consensus.records import BodyRecord, EnteredRecord, PrePrepareRecord, Record, VotesRecord, era_of
+from consensus.records import Record, VotesRecord
 from consensus.replica import Replica, ends_era
 from consensus.safety_rules import SafetyRules
 from ledger.blocks import BlockHeader
-from ledger.errors import InputError, InvalidBlock, VerificationFailed
+from ledger.errors import InputError, VerificationFailed
 from ledger.keys import SigningKey
 from ledger.quantities import Height, ValidatorId, View
+
+DEADLINES_MAX = 64
+"""Pending items whose deadlines are remembered; a decided one never comes back, so the oldest may go."""
 
 
 class Engine:
@@ -67,7 +70,7 @@ class Engine:
             head=head.header,
             head_certificate=head.certificate,
         )
-        self._restore(records)
+        restoring.restore(self._replica, records)
 
     @property
     def head(self) -> BlockHeader:
@@ -189,20 +192,23 @@ class Engine:
         return out
 
     def _watch_primary(self, now: Moment) -> None:
-        """Run the view timer for the oldest pending item, so that a primary can starve nobody."""
+        """Run the view timer for the oldest pending item, so that a primary can starve nobody.
+
+        An item that others are put before, and that is then the oldest again, keeps its deadline.
+        """
         replica, timers = self._replica, self._replica.timers
         if replica.safety.start is None:
             return
         item = None if self.has_ended else replica.application.oldest_pending(now.time)
         if item is None:
             timers.view_at = None
-        elif (
-            item != timers.view_item
-            or timers.view_at is None
-            or (now.elapsed >= timers.view_at and self.is_behind)  # catching up is no fault of the primary
-        ):
-            timers.view_at = now.elapsed + replica.timing.view_timeout(timers.failures)
-        timers.view_item = item
+            return
+        deadline = timers.deadlines.get(item)
+        if deadline is None or (now.elapsed >= deadline and self.is_behind):  # catching up is no fault of the primary
+            deadline = timers.deadlines[item] = now.elapsed + replica.timing.view_timeout(timers.failures)
+        if len(timers.deadlines) > DEADLINES_MAX:
+            del timers.deadlines[next(iter(timers.deadlines))]
+        timers.view_at = deadline
 
     def _is_application_current(self) -> bool:
         """Return whether the head was appended, not only given out in this turn: pending items may be decided in it."""
@@ -223,42 +229,3 @@ class Engine:
         replica = self._replica
         status = Status(era=replica.context.era, view=replica.last_entered, head=Height(replica.head.height))
         out.send.append(Send(message=status))
-
-    def _restore(self, records: Sequence[Record]) -> None:
-        """Come back to where the vote log says this replica was; what was signed is resent, never made again."""
-        replica = self._replica
-        records = [record for record in records if era_of(record) == replica.context.era]
-        bundles = replica.safety.restore(records)
-        own, start = replica.safety.view_change, replica.safety.start
-        if own is not None and start is None:
-            replica.view_changes[replica.view] = {replica.id: own}
-        if start is not None and start.certificate is not None:
-            replica.raise_certificate(start.certificate)
-        for record in records:
-            if isinstance(record, EnteredRecord):
-                replica.entered = (record.new_view, record.view_changes)
-                replica.last_entered = record.new_view.payload.view
-            elif isinstance(record, BodyRecord) and record.block.header.height > replica.head.height:
-                replica.hold_body(record.block)
-            elif isinstance(record, PrePrepareRecord) and record.vote.height > replica.head.height:
-                replica.tally.add(record.vote, record.proof, primary=replica.context.primary(record.vote.view))
-        for bundle in bundles:
-            normal_case.count(replica, bundle)
-            if any(vote.height > replica.head.height and vote.view == replica.view for vote in bundle.votes):
-                replica.bundles.append(bundle)
-        self._restore_accepted()
-
-    def _restore_accepted(self) -> None:
-        """Go on with what was voted for in the current view, as far as it follows from the head and executes."""
-        replica = self._replica
-        for above in replica.window:
-            height = Height(replica.head.height + above)
-            digest = replica.safety.proposed(height)
-            block = None if digest is None else replica.bodies.get(digest)
-            if block is None or block.header.parent != replica.parent_of(height):
-                return
-            try:
-                replica.application.process_proposal(block)
-            except InvalidBlock:
-                return
-            replica.accepted[height] = block.header

@@ -6,11 +6,11 @@ only" a replica could get stuck for good, since the certificate of the height be
 
 from consensus import catch_up
 from consensus.errors import StateDivergence
-from consensus.messages import CertifiedBlock, Choice, Finality
+from consensus.messages import Choice, Finality
 from consensus.ports import Effects, Moment, Send
 from consensus.replica import Replica
 from ledger.blocks import BlockHeader
-from ledger.certificates import CommitCertificate
+from ledger.certificates import CertifiedBlock, CommitCertificate
 from ledger.errors import InvalidBlock
 from ledger.quantities import Height, ValidatorId
 

@@ -20,7 +20,7 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta
 
 from ledger.blocks import Block
-from ledger.certificates import CommitCertificate, PreparedCertificate
+from ledger.certificates import CertifiedBlock, CommitCertificate, PreparedCertificate
 from ledger.encoding import Noun, Purpose, encode
 from ledger.hashing import Digest, DigestField, sha256
 from ledger.keys import PublicKey, SignatureField, verify
@@ -35,8 +35,10 @@ from ledger.quantities import (
 from ledger.votes import VoteBundle
 
 WINDOW_MAX = 64
-BLOCKS_MAX = 64
-"""Most blocks in one answer of catch-up."""
+BLOCKS_ASKED = 64
+"""Blocks asked for at a time."""
+BLOCKS_MAX = 2 * WINDOW_MAX
+"""Most blocks in an answer: as many as one certificate can finalise at once, for those have none of their own."""
 
 
 class Votes(Noun, frozen=True, kw_only=True, tag=1):
@@ -132,13 +134,6 @@ class FetchBlocks(Noun, frozen=True, kw_only=True, tag=7):
 
     start: HeightField
     count: U16
-
-
-class CertifiedBlock(Noun, frozen=True, kw_only=True):
-    """A block with its own certificate, or none where a descendant's covers it."""
-
-    block: Block
-    certificate: CommitCertificate | None
 
 
 class Blocks(Noun, frozen=True, kw_only=True, tag=8):

@@ -6,10 +6,10 @@ The application is called synchronously and must be deterministic; all else leav
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from consensus.messages import CertifiedBlock, Message
+from consensus.messages import Message
 from consensus.records import Record
 from ledger.blocks import Block, BlockHeader
-from ledger.certificates import CommitCertificate
+from ledger.certificates import CertifiedBlock, CommitCertificate
 from ledger.hashing import Digest
 from ledger.quantities import Height, TimeMs, ValidatorId, View
 

@@ -27,16 +27,29 @@ def ends_era(header: BlockHeader) -> bool:
 class Timers:
     """Deadlines on the clock that never jumps; None: not armed."""
 
-    view_item: bytes | None = None
-    """Pending item that `view_at` runs for."""
+    deadlines: dict[bytes, float] = field(default_factory=dict)
+    """When the primary is given up unless it has decided a pending item, for those that were the oldest one lately."""
     view_at: float | None = None
-    """When the primary is given up."""
+    """Deadline of the oldest pending item."""
     new_view_at: float | None = None
     """When a view that a quorum wants, but nobody starts, is given up."""
     resend_at: float = 0.0
     status_at: float = 0.0
     failures: int = 0
     """Views given up since the last block was appended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Something asked for; asked again less and less often, since on a slow link the answer may be on its way."""
+
+    at: float
+    patience: float
+    """Seconds until it may be asked again."""
+
+    def is_due(self, now: float) -> bool:
+        """Return whether it is time to ask again."""
+        return now - self.at >= self.patience
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,10 +60,10 @@ class CatchUp:
     """Heads that peers claim: hints that may not fall."""
     asked: ValidatorId | None = None
     """Peer that was last asked for blocks."""
-    waiting_since: float | None = None
-    """When it was asked; None once it has answered."""
-    bodies: dict[Digest, float] = field(default_factory=dict)
-    """Bodies asked for by digest, and when."""
+    blocks: dict[ValidatorId, Question] = field(default_factory=dict)
+    """Peers that were asked for blocks and have not answered."""
+    bodies: dict[Digest, Question] = field(default_factory=dict)
+    """Bodies asked for and not here."""
     new_views: dict[ValidatorId, float] = field(default_factory=dict)
     """Peers that were asked for a NEW-VIEW, and when last: so that one liar cannot use up the others' turns."""
 
@@ -165,7 +178,8 @@ class Replica:
         self.bundles.clear()
         self.pending = {primary: pending for primary, pending in self.pending.items() if self.may_enter(pending.view)}
         self.catch_up.bodies.clear()
-        self.timers.view_item = self.timers.view_at = self.timers.new_view_at = None
+        self.timers.deadlines.clear()
+        self.timers.view_at = self.timers.new_view_at = None
         self.tally.prune(head=self.head.height, view=self.view)
 
     def note(self, out: Effects, name: str, detail: str = "") -> None:

@@ -15,7 +15,8 @@ was admitted, to be synced; only then may `seal` sign it. It refuses (the number
  S10 two NEW-VIEWs for one view, or one that does not follow from its view changes;
  S11 any vote for a block of another era or validator set: a child of a block that ends the era.
 
-Diem's SafetyRules is the model of its shape; the rules are CONSENSUS.md's.
+The key itself is in `signer`, which nobody else may use. Diem's SafetyRules is the model of its shape; the rules are
+CONSENSUS.md's.
 """
 
 from collections.abc import Sequence
@@ -32,13 +33,13 @@ from consensus.records import (
     ViewChangeRecord,
     VotesRecord,
 )
+from consensus.signer import Signer
 from ledger.blocks import BlockHeader
 from ledger.certificates import CommitCertificate, PreparedCertificate
-from ledger.encoding import Purpose, encode
 from ledger.hashing import Digest
 from ledger.keys import SigningKey
 from ledger.quantities import Height, ValidatorId, View
-from ledger.votes import BUNDLE_VOTES_MAX, Vote, VoteBundle, VoteKind
+from ledger.votes import Vote, VoteBundle, VoteKind
 
 
 class SafetyRules:
@@ -57,7 +58,7 @@ class SafetyRules:
         assert context.validators.vote_key(validator) == key.public
         self._context = context
         self._validator = validator
-        self._key = key
+        self._signer = Signer(validator=validator, key=key, chain_id=context.chain_id)
         self._head = head
         self._head_certificate = certificate
         self._view = View(0)
@@ -67,8 +68,6 @@ class SafetyRules:
         self._prepared: dict[Height, PreparedCertificate] = {}
         self._view_change: ViewChange | None = None
         self._new_view: NewView | None = None
-        self._admitted: list[Vote] = []
-        self._taken: list[VotesRecord] = []
 
     @property
     def view(self) -> View:
@@ -139,24 +138,16 @@ class SafetyRules:
         if earlier is not None:
             return self._same("S2", vote, earlier)
         self._committed[self._view, header.height] = vote.digest
-        self._admitted.append(vote)
+        self._signer.admit(vote)
         return True
 
     def take(self) -> VotesRecord | None:
         """Return the votes admitted since the last call; they must be synced before `seal`."""
-        if not self._admitted:
-            return None
-        record = VotesRecord(votes=tuple(self._admitted))
-        self._taken.append(record)
-        self._admitted = []
-        return record
+        return self._signer.take()
 
     def seal(self) -> tuple[VoteBundle, ...]:
         """Sign what was taken and, so the caller promises, synced."""
-        assert not self._admitted, "votes were admitted after the last sync"
-        bundles = [bundle for record in self._taken for bundle in self._sign_votes(record.votes)]
-        self._taken = []
-        return tuple(bundles)
+        return self._signer.seal()
 
     def appended(self, head: Choice, certificate: CommitCertificate) -> None:
         """Learn that the chain was appended up to `head`; forget what no longer matters."""
@@ -179,10 +170,9 @@ class SafetyRules:
             certificate=self._head_certificate,
             prepared=tuple(self._prepared[height] for height in sorted(self._prepared)),
         )
-        signature = self._key.sign(Purpose.VIEW_CHANGE, encode(payload), chain_id=self._context.chain_id)
-        self._leave(ViewChange(payload=payload, signature=signature))
-        assert self._view_change is not None
-        return self._view_change
+        change = self._signer.view_change(payload)
+        self._leave(change)
+        return change
 
     def announce(self, view_changes: Sequence[ViewChange]) -> NewView:
         """Sign the NEW-VIEW that follows from a quorum of view changes for the current view; `enter` it next."""
@@ -198,8 +188,7 @@ class SafetyRules:
             base=start.base,
             choices=start.choices,
         )
-        signature = self._key.sign(Purpose.NEW_VIEW, encode(payload), chain_id=self._context.chain_id)
-        self._new_view = NewView(payload=payload, signature=signature)
+        self._new_view = self._signer.new_view(payload)
         return self._new_view
 
     def enter(self, new_view: NewView, view_changes: Sequence[ViewChange]) -> Start:
@@ -211,7 +200,7 @@ class SafetyRules:
         self._new_view = new_view
         if view > self._view:
             self._view, self._view_change = view, None
-        self._admitted, self._taken = [], []
+        self._signer.drop()
         return self._start
 
     def restore(self, records: Sequence[Record]) -> tuple[VoteBundle, ...]:
@@ -238,20 +227,13 @@ class SafetyRules:
             if vote.height > self._head.height:
                 kind = self._committed if vote.kind is VoteKind.COMMIT else self._proposed
                 kind[vote.view, vote.height] = vote.digest
-        return self._sign_votes(votes)
-
-    def _sign_votes(self, votes: tuple[Vote, ...]) -> tuple[VoteBundle, ...]:
-        chunks = (votes[start : start + BUNDLE_VOTES_MAX] for start in range(0, len(votes), BUNDLE_VOTES_MAX))
-        return tuple(
-            VoteBundle.sign(chunk, validator=self._validator, key=self._key, chain_id=self._context.chain_id)
-            for chunk in chunks
-        )
+        return self._signer.sign(votes)
 
     def _leave(self, view_change: ViewChange) -> None:
         self._view_change = view_change
         self._view = view_change.payload.view
         self._start = None
-        self._admitted, self._taken = [], []
+        self._signer.drop()
 
     def _propose(self, kind: VoteKind, header: BlockHeader) -> bool:
         vote = self._vote(kind, header.height, header.digest)
@@ -264,14 +246,14 @@ class SafetyRules:
         if earlier is not None:
             return self._same("S2", vote, earlier)
         self._proposed[self._view, header.height] = vote.digest
-        self._admitted.append(vote)
+        self._signer.admit(vote)
         return True
 
     def _check_height(self, vote: Vote) -> Start:
         if self._start is None:
             raise self._refusal("S1", vote, f"view {self._view} entered", "still changing to it")
-        if vote.height <= self._start.base.height or self._head.height < self._start.base.height:
-            raise self._refusal("S7", vote, f"above base {self._start.base.height}, appended", self._head.height)
+        if self._head.height < self._start.base.height:  # once it is appended, S8 stands for all heights up to it
+            raise self._refusal("S7", vote, f"base {self._start.base.height} appended", self._head.height)
         if vote.height <= self._head.height:
             raise self._refusal("S8", vote, f"above head {self._head.height}", vote.height)
         return self._start

@@ -100,10 +100,6 @@ class Tally:
                     return CommitCertificate(era=self._era, view=view, height=height, digest=digest, commits=commits)
         return None
 
-    def mentions(self, digest: Digest) -> bool:
-        """Return whether a primary has assigned this digest to any slot that is kept."""
-        return any(slot.pre_prepare is not None and slot.pre_prepare[0] == digest for slot in self._slots.values())
-
     def prune(self, *, head: Height, view: View) -> None:
         """Forget slots that were appended and views that are long past."""
         for place in [place for place in self._slots if place[1] <= head or place[0] < view - VIEWS_BEHIND]:

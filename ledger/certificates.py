@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from ledger.blocks import BlockHeader
+from ledger.blocks import Block, BlockHeader
 from ledger.encoding import Noun
 from ledger.errors import InputError, InvalidCertificate, VerificationFailed
 from ledger.hashing import Digest, DigestField
@@ -47,6 +47,13 @@ class CommitCertificate(Noun, frozen=True, kw_only=True):
                 got=_subject(*got),
             )
         self.verify(validators, chain_id=chain_id)
+
+
+class CertifiedBlock(Noun, frozen=True, kw_only=True):
+    """A block with its own certificate, or none where a descendant's covers it."""
+
+    block: Block
+    certificate: CommitCertificate | None
 
 
 class PreparedCertificate(Noun, frozen=True, kw_only=True):

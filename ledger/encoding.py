@@ -64,7 +64,7 @@ def decode(data: bytes, kind: type[T], *, bytes_max: int | None = None) -> T:
         value: T = decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         # No cause: its text may repeat all of the input in a traceback, ours is bounded.
-        raise MalformedEncoding(f"not a canonical {_name(kind)} ({error})") from None
+        raise MalformedEncoding(_name(kind), expected="its canonical form", got=f"other bytes ({error})") from None
     if _encoder.encode(value) != data:
         raise NonCanonicalEncoding(
             _name(kind), expected=f"{len(encode(value))} canonical bytes", got=f"{len(data)} others"

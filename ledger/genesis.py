@@ -145,7 +145,7 @@ class Genesis:
         try:
             document = msgspec.json.decode(data, type=GenesisDocument)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise MalformedEncoding(f"not a genesis file ({error})") from None
+            raise MalformedEncoding("not a genesis file", expected=f"a {GENESIS_FORMAT}", got=str(error)) from None
         if document.format != GENESIS_FORMAT:
             raise InputError("format of the genesis file", expected=GENESIS_FORMAT, got=document.format)
         written = _write(document)

@@ -6,6 +6,7 @@ what does is a chain parameter in state.
 """
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from ledger.errors import ConfigurationError
 ENVIRONMENT_PREFIX = "QUORATE_"
 _Count = Annotated[int, Meta(ge=1, le=2**62)]
 _Milliseconds = Annotated[int, Meta(ge=1, le=3_600_000)]
+_WRONG_VALUE = re.compile(r"`\$\.([a-z_]+)\.([a-z_]+)`")
 _Listen = Annotated[str, Meta(pattern=r"\A(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}\Z")]
 
 
@@ -32,10 +34,19 @@ class LinkSection(_Section, frozen=True, kw_only=True):
 
     listen: _Listen = "127.0.0.1:7450"
     """Address of the TLS listener for peers."""
-    frame_bytes_max: _Count = 16 * 2**20
+    frame_bytes_max: Annotated[int, Meta(ge=1, lt=2**32)] = 16 * 2**20
     """Largest message of a peer; checked before allocation."""
     queue_bytes_max: _Count = 32 * 2**20
     """Bytes that may wait for one peer before the oldest are dropped (consensus sends them again)."""
+
+    def __post_init__(self) -> None:
+        """Raise ConfigurationError where two limits contradict each other."""
+        if self.frame_bytes_max > self.queue_bytes_max:
+            raise ConfigurationError(
+                "link",
+                expected="frame_bytes_max <= queue_bytes_max",
+                got=f"{self.frame_bytes_max}, {self.queue_bytes_max}",
+            )
 
 
 class RestSection(_Section, frozen=True, kw_only=True):
@@ -69,6 +80,8 @@ class LimitsSection(_Section, frozen=True, kw_only=True):
     """All blobs together."""
     author_bytes_max: _Count = 2 * 2**30
     """Uploads of one author that are not recorded yet."""
+    author_uploads_max: _Count = 1_000
+    """How many those may be."""
     uploads_concurrent_max: _Count = 16
     """Uploads at a time."""
     mempool_transactions_max: _Count = 20_000
@@ -154,8 +167,14 @@ def load(path: Path, *, environment: Mapping[str, str], options: Mapping[str, st
     try:
         configuration = msgspec.convert(values, Configuration, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{path.name}: {error}") from error
+        raise ConfigurationError(f"{_origin_of(error, origins) or path.name}: {error}") from error
     return Loaded(configuration=configuration, origins=origins)
+
+
+def _origin_of(error: msgspec.ValidationError, origins: Mapping[tuple[str, str], str]) -> str | None:
+    """Return where the value came from that an error of msgspec names."""
+    found = _WRONG_VALUE.search(str(error))
+    return None if found is None else origins.get((found[1], found[2]))
 
 
 def _sections() -> dict[str, type[_Section]]:
@@ -165,8 +184,8 @@ def _sections() -> dict[str, type[_Section]]:
 def _from_file(path: Path) -> Iterator[tuple[str, str, Any]]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigurationError("configuration file", expected=str(path), got="no such file") from error
+    except OSError as error:
+        raise ConfigurationError("configuration file", expected=str(path), got=error.strerror) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path.name} is not TOML: {error}") from error
     for table, section in content.items():

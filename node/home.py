@@ -1,18 +1,18 @@
 """The folder of one node: keys, link certificate, configuration, genesis, data. Each host makes its own."""
 
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from ledger.errors import ConfigurationError
-from ledger.genesis import Genesis, OrganisationDescriptor, ValidatorDescriptor
+from ledger.errors import ConfigurationError, InputError
+from ledger.genesis import GENESIS_BYTES_MAX, Genesis, OrganisationDescriptor, ValidatorDescriptor
 from ledger.keys import SigningKey
 from ledger.quantities import TimeMs, ValidatorId
-from node.keystore import KeyPurpose, create_key, load_key, write_private
+from node.keystore import KeyPurpose, create_key, load_key, read_private, write_private
 from node.runtime.membership import Membership
+from node.storage.files import sync_directory
 from node.transport.certificates import make_link_credential
 
 _TEMPLATE = """\
@@ -27,6 +27,8 @@ listen = "{rest}"
 [metrics]
 listen = "{metrics}"
 """
+DESCRIPTOR_BYTES_MAX = 2**20
+"""More than the descriptors of one member with many validators take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,11 @@ class Home:
         """Private key and certificate of the TLS links, PEM."""
         return self.path / "keys" / "link.pem"
 
+    def private_link_credential(self) -> Path:
+        """Return the file of the link credential; raises ConfigurationError unless its owner alone may read it."""
+        read_private(self.link_credential)
+        return self.link_credential
+
     @property
     def data(self) -> Path:
         """Everything that the node writes while it runs."""
@@ -79,28 +86,23 @@ class Home:
         return load_key(self.key(purpose), purpose)
 
     def load_genesis(self) -> Genesis:
-        """Read and verify the genesis file; raises ConfigurationError, InputError."""
-        try:
-            return Genesis(self.genesis.read_bytes())
-        except OSError as error:
-            raise ConfigurationError(
-                "genesis file", expected=f"{self.genesis} (quorate node start --genesis FILE)", got=error.strerror
-            ) from error
+        """Read and verify the genesis file; raises ConfigurationError."""
+        return _read_genesis(self.genesis, f"{self.genesis} (quorate node start --genesis FILE)")
 
     def adopt_genesis(self, file: Path) -> None:
-        """Copy a genesis file into the home; raises ConfigurationError if another one is there already."""
-        try:
-            data = file.read_bytes()
-        except OSError as error:
-            raise ConfigurationError("genesis file", expected=str(file), got=error.strerror) from error
-        if self.genesis.exists() and self.genesis.read_bytes() != data:
+        """Copy a genesis file into the home.
+
+        Raises ConfigurationError if the file is damaged, is without this home, or if another one is there already.
+        """
+        genesis = _read_genesis(file, str(file))
+        if self.genesis.exists() and self.genesis.read_bytes() != genesis.data:
             raise ConfigurationError("genesis of this home", expected="the one given", got="another one is in use")
-        genesis = Genesis(data)
         self.membership(genesis)
         if not self.genesis.exists():
             fresh = self.genesis.with_suffix(".new")
-            shutil.copyfile(file, fresh)
+            fresh.write_bytes(genesis.data)
             fresh.replace(self.genesis)
+            sync_directory(self.path)
 
     def membership(self, genesis: Genesis) -> Membership:
         """Return which validator of the chain these keys are; raises ConfigurationError if none."""
@@ -158,14 +160,34 @@ def create_member(home: Home, *, organisation: str) -> OrganisationDescriptor:
 
 def read_descriptor(file: Path) -> OrganisationDescriptor:
     """Read and verify a descriptor; raises ConfigurationError, InputError, InvalidSignature."""
+    data = _read(file, str(file), bytes_max=DESCRIPTOR_BYTES_MAX)
     try:
-        descriptor = msgspec.json.decode(file.read_bytes(), type=OrganisationDescriptor)
-    except OSError as error:
-        raise ConfigurationError("descriptor", expected=str(file), got=error.strerror) from error
+        descriptor = msgspec.json.decode(data, type=OrganisationDescriptor)
     except msgspec.DecodeError as error:
         raise ConfigurationError(f"{file} is not a descriptor: {error}") from None
     descriptor.verify()
     return descriptor
+
+
+def _read_genesis(file: Path, expected: str) -> Genesis:
+    """Read and verify a genesis file; raises ConfigurationError for whatever is wrong with it."""
+    data = _read(file, expected, bytes_max=GENESIS_BYTES_MAX)
+    try:
+        return Genesis(data)
+    except InputError as error:
+        raise ConfigurationError(f"genesis file {file}: {error}") from error
+
+
+def _read(file: Path, expected: str, *, bytes_max: int) -> bytes:
+    """Return the content of a file that another member has sent; raises ConfigurationError."""
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(bytes_max + 1)
+    except OSError as error:
+        raise ConfigurationError(f"file {file.name}", expected=expected, got=error.strerror) from error
+    if len(data) > bytes_max:
+        raise ConfigurationError(f"file {file}", expected=f"at most {bytes_max} bytes", got="more")
+    return data
 
 
 def _claim(home: Home) -> None:

@@ -22,7 +22,7 @@ from node.config import MetricsSection
 from node.rest.errors import MethodNotAllowed, UnknownPath
 from node.rest.problems import problem_answer
 from node.rest.server import HttpServer
-from node.runtime.api import NodeStatus
+from node.runtime.status import NodeStatus
 from node.transport.sockets import parse_address
 
 PATH = "/metrics"

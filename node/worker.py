@@ -13,11 +13,11 @@ from typing import BinaryIO
 
 from aggregation.aggregate import Input, Recipe, aggregate
 from aggregation.blob_kinds import facts_of
-from aggregation.layouts import decode_layout
+from aggregation.layouts import LAYOUT_BYTES_MAX, decode_layout
 from aggregation.model_file import write_view
 from ledger.blobs import ModelFacts
 from ledger.encoding import decode, encode
-from ledger.errors import QuorateError
+from ledger.errors import PART_CHARACTERS_MAX, QuorateError
 from ledger.tasks import Layout
 from node.worker_protocol import (
     LENGTH,
@@ -37,10 +37,14 @@ from node.worker_protocol import (
 def main() -> None:
     """Serve requests until stdin ends."""
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
-    while (call := read_message(requests)) is not None:
-        reply = encode(Reply(answer=handle(decode(call, Call).request)))
-        answers.write(LENGTH.pack(len(reply)) + reply)
-        answers.flush()
+    try:
+        while (call := read_message(requests)) is not None:
+            reply = encode(Reply(answer=handle(decode(call, Call).request)))
+            answers.write(LENGTH.pack(len(reply)) + reply)
+            answers.flush()
+    except BrokenPipeError:
+        # The node is gone: nobody waits for the answer, which the interpreter would try to write once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def read_message(stream: BinaryIO) -> bytes | None:
@@ -58,7 +62,18 @@ def handle(request: Request) -> Answer:
     try:
         return _facts(request) if isinstance(request, FactsRequest) else _aggregate(request)
     except QuorateError as error:
-        return Refusal(code=error.code, http_status=error.http_status, message=str(error))
+        return refusal_of(error)
+
+
+def refusal_of(error: QuorateError) -> Refusal:
+    """Return an error as it goes to the node, where `node.runtime.workers.refused` makes it one again."""
+    expected, got = (None if part is None else _brief(part) for part in (error.expected, error.got))
+    return Refusal(code=error.code, what=_brief(error.what), expected=expected, got=got)
+
+
+def _brief(part: object) -> str:
+    # One character more than an error shows, so that the error shows that there was more.
+    return str(part)[: PART_CHARACTERS_MAX + 1]
 
 
 def _facts(request: FactsRequest) -> FactsAnswer:
@@ -96,7 +111,8 @@ def _aggregate(request: AggregateRequest) -> AggregateAnswer:
 
 
 def _layout(path: str) -> Layout:
-    return decode_layout(Path(path).read_bytes())
+    with Path(path).open("rb") as file:
+        return decode_layout(file.read(LAYOUT_BYTES_MAX + 1))
 
 
 def _map(path: str) -> memoryview:

@@ -64,11 +64,12 @@ class AggregateAnswer(Noun, frozen=True, kw_only=True, tag=2):
 
 
 class Refusal(Noun, frozen=True, kw_only=True, tag=3):
-    """The blob or the inputs are wrong."""
+    """The blob or the inputs are wrong: an error of the tree, by its code."""
 
     code: str
-    http_status: U63
-    message: str
+    what: str
+    expected: str | None
+    got: str | None
 
 
 Request: TypeAlias = FactsRequest | AggregateRequest

@@ -6,7 +6,8 @@
         r.load_into(module)
         ...  # train
         receipt = r.submit(module.state_dict(), num_examples=1_200)
-    print(receipt.why())
+    print(receipt.why())         # how a contract judged it
+    print(task.why(r.number))    # what became of it in the round, and why
 
 Synchronous, and not safe for use by several threads: give each thread a `Consortium` of its own.
 """
@@ -15,12 +16,11 @@ import re
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from ledger.errors import InputError
 from ledger.hashing import Digest
 from ledger.quantities import ParticipantId
+from participant.connected import Connected
 from participant.deadline import Deadline
 from participant.keyfile import load_key
 from participant.memory import Memory
@@ -35,7 +35,7 @@ TIMEOUT_SECONDS = 60.0
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
-class Consortium:
+class Consortium(Connected):
     """A participant's way to its consortium; close it after use, or use it in a `with` statement."""
 
     def __init__(
@@ -52,13 +52,13 @@ class Consortium:
         `nodes` are base URLs, asked in this order. `state` is the folder for what was submitted; by default it lies
         beside the key file. `timeout` is how many seconds one operation goes on trying.
 
-        Raises ConfigurationError for a bad file or URL, and as `ledger.genesis.Genesis` does for a bad genesis file.
+        Raises ConfigurationError for a bad file or URL.
         """
         key_file = Path(key)
         verified = read_genesis(Path(genesis))
         folder = key_file.with_suffix(".state") if state is None else Path(state)
         signing = load_key(key_file, "participant")
-        self._session = Session(nodes=nodes, genesis=verified, key=signing)
+        super().__init__(Session(nodes=nodes, genesis=verified, key=signing))
         self._memory = Memory(folder / f"{verified.chain_id.hex()[:16]}-{signing.public.hex()[:16]}")
         self._timeout = timeout
 
@@ -66,18 +66,6 @@ class Consortium:
     def chain_id(self) -> Digest:
         """Digest of the genesis file: what members read aloud to each other."""
         return self._session.chain.chain_id
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._session.close()
 
     def participant_number(self) -> ParticipantId:
         """Return this participant's registry number, on a node's word; raises NotTakingPart if it has none."""

@@ -39,6 +39,7 @@ class NodeUnreachable(NodeFault):
     """There is no connection to the node, or it broke, or the node took too long."""
 
     code = "node-unreachable"
+    hint = "Check that the node runs, and that this is its address (--node or QUORATE_NODE)."
 
 
 class NodeUnwell(NodeFault):

@@ -41,6 +41,18 @@ class Nodes:
         """Close all connections."""
         self._http.close()
 
+    @property
+    def first(self) -> str:
+        """URL of the node that is asked first: the one that answered last."""
+        return self._nodes[self._first].url
+
+    def ask_first(self, url: str) -> None:
+        """Ask this node first from now on, until it fails; raises ConfigurationError for one not in the list."""
+        known = [node.url for node in self._nodes]
+        if url.rstrip("/") not in known:
+            raise ConfigurationError("node", expected=f"one of {known}", got=url)
+        self._first = known.index(url.rstrip("/"))
+
     def ask(self, what: str, attempt: Callable[[Node], T], *, deadline: Deadline) -> T:
         """Return the first good answer.
 

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from ledger.errors import ConfigurationError
 from ledger.genesis import Genesis
@@ -13,6 +11,7 @@ from ledger.keys import PublicKey
 from ledger.records import BlobRecord
 from ledger.tasks import TaskSpec
 from ledger.transactions import Body, EnrolParticipant, RegisterTask
+from participant.connected import Connected
 from participant.consortium import TIMEOUT_SECONDS
 from participant.deadline import Deadline
 from participant.keyfile import load_key
@@ -21,7 +20,7 @@ from participant.receipts import Receipt
 from participant.session import Session, read_genesis
 
 
-class Operator:
+class Operator(Connected):
     """An operator key's way to its consortium; close it after use, or use it in a `with` statement.
 
     Not safe for use by several threads. Methods raise NodeRefused when nodes will not take what is sent, and
@@ -41,20 +40,8 @@ class Operator:
         signing = load_key(Path(key), "operator")
         self.organisation = _organisation(verified, signing.public)
         """Name of the member whose key this is."""
-        self._session = Session(nodes=nodes, genesis=verified, key=signing)
+        super().__init__(Session(nodes=nodes, genesis=verified, key=signing))
         self._timeout = timeout
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._session.close()
 
     def enrol(self, name: str, public: PublicKey) -> Receipt:
         """Add a training site of this organisation to the registry; its number is the accepted receipt's value."""

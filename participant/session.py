@@ -4,22 +4,22 @@ Records come with a state proof under a certified header, receipts with an inclu
 can withhold and delay, and nothing else. What is taken on a node's word says so.
 """
 
-import base64
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from ledger import state_keys
-from ledger.blobs import ReadRequest, SignedReadRequest, SignedTicket, UploadTicket
-from ledger.encoding import Noun, encode
-from ledger.errors import ConfigurationError, InvalidProof
+from ledger.blobs import SignedTicket, UploadTicket
+from ledger.encoding import encode
+from ledger.errors import ConfigurationError, InputError, InvalidProof
 from ledger.genesis import GENESIS_BYTES_MAX, Genesis
 from ledger.hashing import ZERO_DIGEST, Digest, sha256
 from ledger.keys import SigningKey
 from ledger.quantities import Height, ModelVersion, ParticipantId, RoundNumber
 from ledger.records import BlobRecord, GlobalModelRecord, RoundRecord, TaskRecord
 from ledger.transactions import NONCE_BYTES, Body, SignedTransaction, Transaction, decode_transaction
+from participant.blob_request import blob_request, header_form
 from participant.deadline import Deadline
 from participant.errors import NodeBehind, NodeHasNone, NodeRefused, NotTakingPart
 from participant.http_types import Finality, Participation, Proven, ProvenRound, Registry, Submitted, Uploaded
@@ -39,12 +39,17 @@ T = TypeVar("T")
 
 
 def read_genesis(path: Path) -> Genesis:
-    """Read and verify a genesis file; raises ConfigurationError, or as `Genesis` does."""
+    """Read and verify a genesis file.
+
+    Raises ConfigurationError for whatever is wrong with it: that is the caller's file, and never a verdict on evidence.
+    """
     try:
         with path.open("rb") as file:
             return Genesis(file.read(GENESIS_BYTES_MAX + 1))
     except OSError as error:
-        raise ConfigurationError("genesis file", expected=str(path), got=error.strerror) from error
+        raise ConfigurationError(f"genesis file {path}", expected="one to read", got=error.strerror) from error
+    except InputError as error:
+        raise ConfigurationError(f"genesis file {path}: {error}") from error
 
 
 class Session:
@@ -54,12 +59,12 @@ class Session:
         """Raise ConfigurationError for a bad list of nodes."""
         self.chain = VerifiedChain(genesis)
         self.key = key
+        self.nodes = Nodes(nodes, weak_quorum=genesis.validators.weak_quorum)
         self._number: ParticipantId | None = None
-        self._nodes = Nodes(nodes, weak_quorum=genesis.validators.weak_quorum)
 
     def close(self) -> None:
         """Close all connections."""
-        self._nodes.close()
+        self.nodes.close()
 
     # --- reads -------------------------------------------------------------------------------------------------------
 
@@ -113,18 +118,12 @@ class Session:
         """Return a blob that is proven to exist."""
 
         def attempt(node: Node) -> bytes:
-            unsigned = ReadRequest(
+            request = blob_request(
+                digest,
                 chain_id=self.chain.chain_id,
-                author=self.key.public,
-                blob=digest,
+                key=self.key,
                 expires=self.chain.ahead(self.chain.genesis.parameters.upload_heights_max),
-            )
-            leave = _base64url(SignedReadRequest.sign(unsigned, self.key))
-            request = Request(
-                method="GET",
-                path=f"/v1/blobs/{digest.hex()}",
-                headers={"Accept": OCTETS, "Authorization": f"Quorate {leave}"},
-                answer_bytes_max=size_max,
+                bytes_max=size_max,
             )
             with node.owing():
                 data = node.ask(request)
@@ -164,7 +163,7 @@ class Session:
                 layout=layout,
                 expires=self.chain.ahead(self.chain.genesis.parameters.upload_heights_max),
             )
-            ticket = _base64url(SignedTicket.sign(unsigned, self.key))
+            ticket = header_form(SignedTicket.sign(unsigned, self.key))
             request = Request(
                 method="PUT",
                 path=f"/v1/blobs/{digest.hex()}",
@@ -223,7 +222,7 @@ class Session:
                     raise NodeBehind(node.url, f"refused at height {refusal.height}: {refusal}") from refusal
                 raise
 
-        return self._nodes.ask(what, judged, deadline=deadline)
+        return self.nodes.ask(what, judged, deadline=deadline)
 
     def _look_up(self, node: Node) -> ParticipantId:
         own = self.key.public.hex()
@@ -249,7 +248,3 @@ class Session:
         if answer.status != FINAL:
             raise NodeBehind(node.url, "transaction", expected="it on chain", got="it waiting")
         return self.chain.receipt(node, bytes.fromhex(answer.proof), transaction)
-
-
-def _base64url(statement: Noun) -> str:
-    return base64.urlsafe_b64encode(encode(statement)).decode().rstrip("=")

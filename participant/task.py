@@ -11,6 +11,7 @@ from ledger.records import RoundRecord, RoundStatus, TaskRecord, TaskStatus
 from ledger.tasks import TaskSpec
 from participant.deadline import Deadline
 from participant.errors import NotTakingPart, RoundNotOpen, TaskEnded
+from participant.fates import tell
 from participant.global_model import GlobalModel
 from participant.http_types import Participation
 from participant.receipts import Receipt
@@ -101,6 +102,17 @@ class Task:
         """Return the receipt of what was submitted from here in a round that is still remembered."""
         submission = self._seat.memory.recall(self.name, RoundNumber(number))
         return None if submission is None else self._seat.settle(submission).as_remembered()
+
+    def why(self, number: int) -> str:
+        """Return in words what became of this participant in a round that was opened, and why.
+
+        Whether and why an update was used or cut comes from the attested report, a refusal from its receipt, both
+        proven; any other fate is on a node's word. Raises InputError for a round that was not opened.
+        """
+        current = self._seat.record().round
+        if not 1 <= number <= current:
+            raise InputError(f"round of {self.name}", expected=f"1 to {current}", got=number)
+        return tell(self._seat, RoundNumber(number))
 
     def global_model(self, version: int | None = None) -> GlobalModel:
         """Return a verified global model, the newest by default; raises InputError for one that was not made."""

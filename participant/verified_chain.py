@@ -5,9 +5,8 @@ State never goes backwards: a node that shows an older one than was seen before 
 
 from typing import TypeVar
 
-from ledger.blocks import Block
-from ledger.certificates import CommitCertificate
-from ledger.encoding import Noun, decode
+from ledger.certificates import CertifiedBlock
+from ledger.encoding import decode
 from ledger.errors import InvalidProof
 from ledger.genesis import Genesis
 from ledger.hashing import Digest
@@ -20,13 +19,6 @@ from participant.receipts import Receipt, verify_receipt
 T = TypeVar("T")
 
 
-class CertifiedBlock(Noun, frozen=True, kw_only=True):
-    """A block as nodes serve it."""
-
-    block: Block
-    certificate: CommitCertificate | None
-
-
 class VerifiedChain:
     """A light client that remembers the newest block it has verified."""
 
@@ -34,12 +26,13 @@ class VerifiedChain:
         self.genesis = genesis
         self.height = Height(0)
         """Of the newest verified block."""
-        self._light = LightClient(genesis)
+        self.light = LightClient(genesis)
+        """What checks headers and proofs."""
 
     @property
     def chain_id(self) -> Digest:
         """Digest of the genesis file."""
-        return self._light.chain_id
+        return self.light.chain_id
 
     def record(self, node: Node, proof: bytes, key: bytes, kind: type[T]) -> T:
         """Return the record under a key, from a node's StateEntryProof; raises NodeLied, NodeBehind, NodeFault."""
@@ -47,7 +40,7 @@ class VerifiedChain:
             evidence = decode(proof, StateEntryProof)
             if evidence.key != key:
                 raise InvalidProof("key", expected=key.hex(), got=evidence.key.hex())
-            value = self._light.verify_state(evidence)
+            value = self.light.verify_state(evidence)
             if value is None:
                 raise InvalidProof("value", expected="the record", got="proof that there is none")
             record = decode(value, kind)
@@ -61,13 +54,13 @@ class VerifiedChain:
 
     def kept_receipt(self, proof: bytes, transaction: Digest) -> Receipt:
         """Return a transaction's receipt from an EntryProof kept here; raises as `verify_receipt`."""
-        return verify_receipt(self._light, proof, transaction)
+        return verify_receipt(self.light, proof, transaction)
 
     def latest(self, node: Node, data: bytes) -> Height:
         """Return the height of a node's latest block; raises NodeLied, NodeBehind, NodeFault."""
         with node.blamed("latest block"):
             latest = decode(data, CertifiedBlock)
-            header = self._light.verify_header(latest.block.header, latest.certificate)
+            header = self.light.verify_header(latest.block.header, latest.certificate)
         self._advance(node, header.height)
         return self.height
 

@@ -1,15 +1,45 @@
-"""Every rule by which a contract may refuse a transaction, in words: receipts carry a number and integers, never text.
+"""Why an update counted or not, in words: receipts and fates carry numbers, never text.
 
-A phrase names the integers that the contract compared, in the order of the receipt; each is written in its unit.
+Every rule by which a contract may refuse a transaction has a phrase, which names the integers that the contract
+compared, in the order of the receipt; each is written in its unit.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
 MILLISECONDS_MAX = 253_402_300_799_999
 """Last millisecond of the year 9999; a later moment is written as a number."""
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+FATES: Mapping[str, str] = MappingProxyType(
+    {
+        "used": "its update is part of the global model",
+        "cut": "accepted, and given no influence by the rule",
+        "rejected": "everything it sent was refused",
+        "late": "it sent something after the round had closed",
+        "absent": "it sent nothing",
+        "withdrawn": "it took its update back before the close",
+        "removed": "it lost its place in the registry during the round",
+        "unused": "accepted, but the round ended void",
+    }
+)
+"""What became of an invited participant in a round, by the name that JSON has for it."""
+CUTS: Mapping[str, str] = MappingProxyType(
+    {
+        "none": "it was not cut",
+        "all-trimmed": "each of its values was among the lowest or the highest, which the rule leaves out",
+        "no-weight": "the task's weights gave it none",
+    }
+)
+"""Why the rule gave an accepted update no influence, by the name that JSON has for it."""
+
+
+def percent(part: int, one: int) -> str:
+    """Return a share in per cent; integers only, so that every machine prints the same."""
+    thousandths = part * 100_000 // one
+    return f"{thousandths // 1_000}.{thousandths % 1_000:03}%"
 
 
 def _number(value: int) -> str:
@@ -20,18 +50,20 @@ def _plain(value: int) -> str:
     return str(value)
 
 
-def _moment(value: int) -> str:
-    if value > MILLISECONDS_MAX:
-        return f"{value:,} ms after 1970"
-    seconds, milliseconds = divmod(value, 1_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{milliseconds:03} UTC"
+def moment(milliseconds: int, *, timespec: str = "milliseconds") -> str:
+    """Return a time of the chain, in UTC."""
+    if milliseconds > MILLISECONDS_MAX:
+        return f"{milliseconds:,} ms after 1970"
+    at = _EPOCH + timedelta(milliseconds=milliseconds)
+    return f"{at.isoformat(sep=' ', timespec=timespec).removesuffix('+00:00')}Z"
 
 
 def _duration(value: int) -> str:
     return f"{value:,} ms"
 
 
-def _norm(value: int) -> str:
+def norm(value: int) -> str:
+    """Return an l2 norm, with the integer that the contracts compare."""
     return f"{value / 2**30:.6g} ({value} * 2^-30)"
 
 
@@ -113,7 +145,7 @@ WORDS: Mapping[str, Words] = MappingProxyType(
         "U5": Words(
             "the update is late, the round had closed: the block's time was {}, the round's deadline {} (a round also "
             "closes as soon as everybody invited has an accepted update).",
-            (_moment, _moment),
+            (moment, moment),
         ),
         "U6": Words("{} updates of this participant were refused in this round; {} may be.", (_plain, _plain)),
         "U7": Words("the participant has an accepted update in this round already."),
@@ -123,7 +155,7 @@ WORDS: Mapping[str, Words] = MappingProxyType(
         "U11": Words("the update fits another layout than the task's."),
         "U12": Words(
             "the update's l2 norm over the weights is {}, above the task's bound of {}; clip it, or train more gently.",
-            (_norm, _norm),
+            (norm, norm),
         ),
         "U13": Words("the update was trained on no examples."),
         "W1": Words("only a participant's key may withdraw an update."),
@@ -131,7 +163,7 @@ WORDS: Mapping[str, Words] = MappingProxyType(
         "W3": Words("the withdrawal is for round {}, but round {} is the current one (0: none is).", (_plain, _plain)),
         "W4": Words(
             "the round had closed and its inputs are frozen: the block's time was {}, the round's deadline {}.",
-            (_moment, _moment),
+            (moment, moment),
         ),
         "W5": Words("the participant has no accepted update in this round."),
         "A1": Words("only the service key of a current validator may attest."),

@@ -12,7 +12,7 @@ from ledger.hashing import Digest
 from ledger.tasks import Layout
 from quorate.errors import BlobDiffers, EvidenceMissing, FactsDiffer
 from quorate.sources import Buffer, ChainSource
-from quorate.verification import Report, Step, VerifiedChain
+from quorate.verification import ReplayedChain, Report, Step
 
 Facts = TypeVar("Facts", bound=BlobFacts)
 
@@ -20,10 +20,12 @@ Facts = TypeVar("Facts", bound=BlobFacts)
 class BlobEvidence:
     """The blobs of a verified chain, each checked once."""
 
-    def __init__(self, chain: VerifiedChain, source: ChainSource, report: Report) -> None:
+    def __init__(self, chain: ReplayedChain, source: ChainSource, report: Report) -> None:
         self._chain = chain
         self._source = source
         self._report = report
+        self.missing: dict[Digest, EvidenceMissing] = {}
+        """Why blobs that were looked for are not there."""
         self._layouts: dict[Digest, Layout] = {}
         self._facts: dict[Digest, BlobFacts] = {}
 
@@ -42,7 +44,8 @@ class BlobEvidence:
         """Return a blob as `obtain` does, or None if it is not there."""
         try:
             return self.obtain(digest)
-        except EvidenceMissing:
+        except EvidenceMissing as error:
+            self.missing[digest] = error
             return None
 
     def facts(self, digest: Digest, kind: type[Facts]) -> Facts:

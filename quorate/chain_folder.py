@@ -14,7 +14,7 @@ import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
-from consensus.messages import CertifiedBlock
+from ledger.certificates import CertifiedBlock
 from ledger.encoding import decode, encode
 from ledger.errors import ConfigurationError, TooLarge
 from ledger.genesis import GENESIS_BYTES_MAX, Genesis

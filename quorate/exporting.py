@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from consensus.messages import CertifiedBlock
 from contracts.chain import ExecutedBlock
+from ledger.certificates import CertifiedBlock
 from ledger.genesis import Genesis
 from quorate.blob_evidence import BlobEvidence
 from quorate.chain_folder import ChainFolderWriter

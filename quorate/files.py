@@ -3,21 +3,14 @@
 import hashlib
 from pathlib import Path
 
-import msgspec
-
 from ledger.errors import ConfigurationError
 from ledger.hashing import Digest
+from ledger.keyfile import KeyPurpose, decode_key
 from ledger.keys import SigningKey
-from node.keystore import KeyPurpose, load_key, read_private
+from node.keystore import read_private
 
 FILE_BYTES_MAX = 2**31
 """Largest file that is read whole: the largest blob that chains record by default."""
-
-
-class _Purpose(msgspec.Struct):
-    """As much of a key file as says what the key is for."""
-
-    purpose: KeyPurpose
 
 
 def read_file(file: Path, *, bytes_max: int = FILE_BYTES_MAX) -> bytes:
@@ -28,7 +21,7 @@ def read_file(file: Path, *, bytes_max: int = FILE_BYTES_MAX) -> bytes:
             raise ConfigurationError(f"size of {file}", expected=f"at most {bytes_max} bytes", got=size)
         return file.read_bytes()
     except OSError as error:
-        raise ConfigurationError("file", expected=str(file), got=error.strerror) from error
+        raise ConfigurationError(f"file {file}", expected="one to read", got=error.strerror) from error
 
 
 def digest_of_file(file: Path) -> Digest:
@@ -37,7 +30,7 @@ def digest_of_file(file: Path) -> Digest:
         with file.open("rb") as opened:
             return Digest(hashlib.file_digest(opened, "sha256").digest())
     except OSError as error:
-        raise ConfigurationError("file", expected=str(file), got=error.strerror) from error
+        raise ConfigurationError(f"file {file}", expected="one to read", got=error.strerror) from error
 
 
 def write_new_file(file: Path, data: bytes | memoryview) -> None:
@@ -62,9 +55,4 @@ def claim_folder(folder: Path) -> None:
 
 def load_any_key(file: Path) -> tuple[KeyPurpose, SigningKey]:
     """Return a key and what it is for; raises ConfigurationError."""
-    try:
-        purpose = msgspec.json.decode(read_private(file), type=_Purpose).purpose
-    except msgspec.DecodeError:
-        # The cause is dropped: its text could repeat the file.
-        raise ConfigurationError(f"key file {file}", expected="a quorate-key-1", got="something else") from None
-    return purpose, load_key(file, purpose)
+    return decode_key(read_private(file), file=file)

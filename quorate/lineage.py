@@ -4,17 +4,19 @@ Read from a `ChainView`, so from verified records where there is an export or a 
 from the attested aggregation report, which is a blob and may not be to be had; then shares are left out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aggregation.reports import REPORT_BYTES_MAX, Report, ReportRecord
 from aggregation.shares import SHARE_ONE
 from ledger.encoding import decode
 from ledger.hashing import Digest
+from ledger.rendering import plain
+from participant.words import percent
 from quorate.pages import participant_names
 from quorate.plain_text import Tree
 from quorate.views import ChainView
-from quorate.words import Record, listed, short
+from quorate.words import Record, kind, listed, short
 
 DEPTH_MAX = 1_000
 """Most models that are followed towards the initial one."""
@@ -36,50 +38,41 @@ def trace(view: ChainView, task: str, version: int | None, *, depth: int) -> lis
 
 
 def tree(lineage: list[dict[str, Any]]) -> Tree:
-    """Return the lineage as it is shown: each model with its rule, its inputs, and the model before."""
-    youngest, *older = lineage
-    children = []
-    if youngest["version"] > 0:
-        inputs = youngest["inputs"]
-        used = sum(it["fate"] == "used" for it in inputs)
-        recipe = f"{youngest['rule']}  round {youngest['round']}  {used} of {len(inputs)} invited used"
-        children.append(Tree(label=recipe, children=[Tree(label=_input_label(it)) for it in inputs]))
-        attested = (
-            f"attested by validators {listed(youngest['attesters'])} of committee {listed(youngest['committee'])}"
-        )
-        children.append(Tree(label=attested))
-    if older:
-        children.append(tree(older))
-    elif youngest["version"] > 0:
-        children.append(Tree(label=f"{youngest['task']}@{youngest['version'] - 1}  model {short(youngest['base'])}"))
-    return Tree(label=_model_label(youngest), children=children)
+    """Return the lineage as it is shown: one model below the other, each with its round and its inputs."""
+    youngest, oldest = lineage[0], lineage[-1]
+    models = [Tree(label=_model_label(found), children=[*_round(found)]) for found in lineage]
+    if oldest["version"] > 0:
+        models.append(Tree(label=f"{oldest['task']}@{oldest['version'] - 1}  model {short(oldest['base'])}"))
+    return Tree(label=f"lineage of {youngest['task']}@{youngest['version']}", children=models)
 
 
 def _model_label(found: Record) -> str:
-    kind = "  initial model" if found["version"] == 0 else ""
-    return f"{found['task']}@{found['version']}  model {short(found['model'])}  block {found['height']}{kind}"
+    origin = "  initial model" if found["version"] == 0 else ""
+    return f"{found['task']}@{found['version']}  model {short(found['model'])}  block {found['height']}{origin}"
 
 
-def _input_label(found: Record) -> str:
-    parts = [f"{found['participant']} {found['name']}", found["fate"]]
-    if found["update"] is not None:
-        parts += [
-            f"examples {found['examples']:,}",
-            f"weight {found['weight']:,}",
-            f"update {short(found['update'])}",
-            f"tx {short(found['transaction'])}",
-        ]
+def _round(found: Record) -> Iterator[Tree]:
+    """Yield how a model was made; the initial one was not."""
+    if found["version"] == 0:
+        return
+    inputs = found["inputs"]
+    used = sum(it["fate"] == "used" for it in inputs)
+    yield Tree(label=f"round {found['round']}  {kind(found['rule'])}  {used} of {len(inputs)} invited used")
+    names, fates = (max((len(it[column]) for it in inputs), default=0) for column in ("name", "fate"))
+    for it in inputs:
+        yield Tree(label=_input_label(it, names=names, fates=fates))
+    yield Tree(label=f"attested by {listed(found['attesters'])} of committee {listed(found['committee'])}")
+
+
+def _input_label(found: Record, *, names: int, fates: int) -> str:
+    parts = [f"{found['participant']} {found['name'].ljust(names)}", found["fate"].ljust(fates)]
     if found["share"] is not None:
-        parts.append(f"share {_percent(found['share'])}")
+        parts.append(f"share {percent(found['share'], SHARE_ONE):>8}")
+    if found["transaction"] is not None:
+        parts.append(f"tx {short(found['transaction'])}")
     if found["duplicate_of"]:
-        parts.append(f"same weights as participant {found['duplicate_of']}")
-    return "  ".join(parts)
-
-
-def _percent(share: int) -> str:
-    """Return a share, in units of 2^-30, in per cent; integers only, so that every machine prints the same."""
-    thousandths = share * 100_000 // SHARE_ONE
-    return f"{thousandths // 1_000}.{thousandths % 1_000:03}%"
+        parts.append(f"same as {found['duplicate_of']}")
+    return "  ".join(parts).rstrip()
 
 
 def _generation(view: ChainView, task: Record, names: Mapping[int, str], record: Record) -> dict[str, Any]:
@@ -112,6 +105,7 @@ def _input(number: int, names: Mapping[int, str], did: Record, reported: ReportR
         "weight": did["weight"],
         "update": did["blob"],
         "transaction": did["transaction"],
+        "reason": None if reported is None else plain(reported.reason),
         "share": None if reported is None else reported.coefficient,
         "contribution": None if reported is None else reported.contribution,
         "duplicate_of": None if reported is None else reported.duplicate_of,

@@ -15,7 +15,7 @@ import httpx
 import msgspec
 
 from ledger.errors import ConfigurationError
-from ledger.genesis import Genesis, assemble
+from ledger.genesis import GENESIS_BYTES_MAX, Genesis, assemble
 from ledger.parameters import ChainParameters
 from ledger.quantities import Name, TimeMs
 from node.home import Home, create_member, create_validator
@@ -26,6 +26,7 @@ from quorate.processes import PAUSE_SECONDS, end, is_running, spawn_python
 
 FORMAT = "quorate-network-1"
 NETWORK_FILE = "network.json"
+GENESIS_FILE = "genesis.json"
 NETWORK_BYTES_MAX = 2**20
 READY_SECONDS = 60.0
 """How long a node may take until it is ready: far longer than it does."""
@@ -80,21 +81,28 @@ class LocalNetwork:
         Raises ConfigurationError if there is something already, InputError where the members make no chain.
         """
         claim_folder(folder)
-        members, descriptors = [], []
+        descriptors = []
         for name in organisations:
             link, rest, metrics = (f"127.0.0.1:{port}" for port in free_ports(3))
             home = Home(folder / name)
             descriptors.append(create_validator(home, organisation=name, link=link, rest=rest, metrics=metrics))
-            members.append(Member(name=name, url=f"http://{rest}"))
-        for name in trainers:
-            descriptors.append(create_member(Home(folder / name), organisation=name))
-            members.append(Member(name=name, url=None))
+        descriptors += [create_member(Home(folder / name), organisation=name) for name in trainers]
         now = TimeMs(time.time_ns() // 1_000_000)
         data = assemble(tuple(descriptors), chain=chain, time=now, parameters=ChainParameters())
-        write_new_file(folder / "genesis.json", data)
-        network = cls(folder, _NetworkFile(format=FORMAT, chain=chain, members=members))
-        for place in range(len(organisations)):
-            network.home(place).adopt_genesis(network.genesis)
+        write_new_file(folder / GENESIS_FILE, data)
+        return cls.of_homes(folder)
+
+    @classmethod
+    def of_homes(cls, folder: Path) -> Self:
+        """Return the network of homes that were made in a folder, beside their genesis file, by whatever commands.
+
+        Raises ConfigurationError, InputError.
+        """
+        document = Genesis(read_file(folder / GENESIS_FILE, bytes_max=GENESIS_BYTES_MAX)).document
+        urls = {it.organisation: next((seat.rest_url for seat in it.validators), None) for it in document.organisations}
+        members = [Member(name=name, url=url) for name, url in urls.items()]
+        members.sort(key=lambda member: member.url is None)
+        network = cls(folder, _NetworkFile(format=FORMAT, chain=document.chain, members=members))
         network._save()
         return network
 
@@ -113,7 +121,7 @@ class LocalNetwork:
     @property
     def genesis(self) -> Path:
         """The genesis file."""
-        return self.folder / "genesis.json"
+        return self.folder / GENESIS_FILE
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -136,8 +144,8 @@ class LocalNetwork:
     def start(self, place: int) -> None:
         """Start a member's validator; raises ProcessFailed if it runs."""
         home, member = self.home(place), self._file.members[place]
-        arguments = ["-m", "quorate", "node", "start", "--home", str(home.path), "--log-format", "json"]
-        member.process = spawn_python(arguments, lock=self._lock(place), log=self.log(place))
+        command = ["node", "start", "--home", str(home.path), "--genesis", str(self.genesis), "--log-format", "json"]
+        member.process = spawn_python(["-m", "quorate", *command], lock=self._lock(place), log=self.log(place))
         member.started_ms = time.time_ns() // 1_000_000
         self._save()
 

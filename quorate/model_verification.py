@@ -23,11 +23,11 @@ from quorate.errors import (
     ModelDiffers,
     NotOnChain,
 )
-from quorate.verification import Report, Step, VerifiedChain
+from quorate.verification import ReplayedChain, Report, Step
 
 
 def verify_model(
-    chain: VerifiedChain, blobs: BlobEvidence | None, name: str, version: ModelVersion, *, report: Report
+    chain: ReplayedChain, blobs: BlobEvidence | None, name: str, version: ModelVersion, *, report: Report
 ) -> GlobalModelRecord:
     """Return the record of a global model once it is verified; without `blobs` nothing is recomputed.
 
@@ -58,7 +58,7 @@ def verify_model(
     return record
 
 
-def _check_attestations(chain: VerifiedChain, task: TaskRecord, record: GlobalModelRecord, round_: RoundRecord) -> None:
+def _check_attestations(chain: ReplayedChain, task: TaskRecord, record: GlobalModelRecord, round_: RoundRecord) -> None:
     """Check that f+1 validators of that height attested exactly what the record says, no later than its block."""
     place = chain.decisions[record.task, ModelVersion(record.version)]
     claimed = _claim(record)
@@ -95,7 +95,7 @@ def _claim(record: GlobalModelRecord) -> Attest:
     )
 
 
-def _check_committee(chain: VerifiedChain, record: GlobalModelRecord, round_: RoundRecord) -> None:
+def _check_committee(chain: ReplayedChain, record: GlobalModelRecord, round_: RoundRecord) -> None:
     """Draw the committee again from the digest of the block before the draw."""
     number = RoundNumber(record.round)
     place = chain.draws[record.task, number]
@@ -114,7 +114,7 @@ def _check_committee(chain: VerifiedChain, record: GlobalModelRecord, round_: Ro
         )
 
 
-def _check_inputs(chain: VerifiedChain, record: GlobalModelRecord) -> None:
+def _check_inputs(chain: ReplayedChain, record: GlobalModelRecord) -> None:
     """Check the inputs root over the accepted updates, and that the base is the model before."""
     number = RoundNumber(record.round)
     root = inputs_root(_accepted(chain, record))
@@ -126,13 +126,13 @@ def _check_inputs(chain: VerifiedChain, record: GlobalModelRecord) -> None:
         raise InputsDiffer(f"base of {record.task}@{record.version}", expected=record.base.hex(), got=got.hex())
 
 
-def _accepted(chain: VerifiedChain, record: GlobalModelRecord) -> list[tuple[ParticipantId, Digest, int]]:
+def _accepted(chain: ReplayedChain, record: GlobalModelRecord) -> list[tuple[ParticipantId, Digest, int]]:
     """Return (participant, blob, weight) of the round's accepted updates, by participant number."""
     participations = queries.participations(chain.state, record.task, RoundNumber(record.round))
     return [(who, item.blob, item.weight) for who, item in participations.items() if item.blob is not None]
 
 
-def _gather(chain: VerifiedChain, blobs: BlobEvidence, task: TaskRecord, record: GlobalModelRecord) -> list[Input]:
+def _gather(chain: ReplayedChain, blobs: BlobEvidence, task: TaskRecord, record: GlobalModelRecord) -> list[Input]:
     """Return the round's inputs; raises EvidenceMissing that names every blob without which nothing is recomputed.
 
     The outputs need not be there, since they are recomputed; if they are, they are checked too.
@@ -144,7 +144,7 @@ def _gather(chain: VerifiedChain, blobs: BlobEvidence, task: TaskRecord, record:
         raise EvidenceMissing(
             f"recomputing {record.task}@{record.version}",
             expected="blobs " + ", ".join(digest.hex() for digest in missing),
-            got="none of these",
+            got=f"none of these ({blobs.missing[missing[0]].got})",
         )
     for output in (record.model, record.report):
         if output != ZERO_DIGEST:

@@ -1,6 +1,5 @@
 """A running node as a source of evidence: its blocks and, with a key that may read them, its blobs."""
 
-import base64
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -8,15 +7,15 @@ from typing import Self
 
 import httpx
 
-from consensus.messages import CertifiedBlock
-from ledger.blobs import ReadRequest, SignedReadRequest
-from ledger.encoding import decode, encode
+from ledger.certificates import CertifiedBlock
+from ledger.encoding import decode
 from ledger.genesis import GENESIS_BYTES_MAX, Genesis
 from ledger.hashing import Digest
 from ledger.keys import SigningKey
 from ledger.quantities import Height
+from participant.blob_request import blob_request
 from participant.errors import NodeForbids, NodeHasNone
-from participant.node import MSGPACK, OCTETS, Node, Request
+from participant.node import MSGPACK, Node, Request
 from quorate.chain_folder import BLOCK_BYTES_MAX, map_file
 from quorate.errors import EvidenceMissing
 from quorate.sources import Buffer
@@ -72,8 +71,20 @@ class NodeSource:
         """Return what the node keeps under a digest; raises EvidenceMissing, NodeFault."""
         file = Path(self._cache.name) / digest.hex()
         if not file.exists():
-            file.write_bytes(self._fetch(digest))
+            file.write_bytes(self._evidence(digest))
         return map_file(file)
+
+    def fetch(self, digest: Digest, key: SigningKey) -> bytes:
+        """Return what the node gives to a member for a digest, unchecked; raises NodeFault, also NodeForbids."""
+        genesis = self.genesis()
+        request = blob_request(
+            digest,
+            chain_id=genesis.chain_id,
+            key=key,
+            expires=Height(self.head() + max(1, genesis.parameters.upload_heights_max // 2)),
+            bytes_max=genesis.parameters.blob_bytes_max,
+        )
+        return self.node.ask(request)
 
     def _block(self, place: str) -> CertifiedBlock:
         request = Request(
@@ -84,33 +95,13 @@ class NodeSource:
         )
         return decode(self.node.ask(request), CertifiedBlock)
 
-    def _fetch(self, digest: Digest) -> bytes:
+    def _evidence(self, digest: Digest) -> bytes:
+        what = f"blob {digest.hex()}"
         if self._key is None:
             raise EvidenceMissing(
-                f"blob {digest.hex()}",
-                expected="a key that may read it (--key)",
-                got="no key: nodes serve blobs to members",
+                what, expected="a key that may read it (--key)", got="no --key: blobs are for members"
             )
-        genesis = self.genesis()
-        unsigned = ReadRequest(
-            chain_id=genesis.chain_id,
-            author=self._key.public,
-            blob=digest,
-            expires=Height(self.head() + max(1, genesis.parameters.upload_heights_max // 2)),
-        )
-        signed = encode(SignedReadRequest.sign(unsigned, self._key))
-        request = Request(
-            method="GET",
-            path=f"/v1/blobs/{digest.hex()}",
-            headers={
-                "Accept": OCTETS,
-                "Authorization": "Quorate " + base64.urlsafe_b64encode(signed).decode().rstrip("="),
-            },
-            answer_bytes_max=genesis.parameters.blob_bytes_max,
-        )
         try:
-            return self.node.ask(request)
+            return self.fetch(digest, self._key)
         except (NodeHasNone, NodeForbids) as refusal:
-            raise EvidenceMissing(
-                f"blob {digest.hex()}", expected="the node to serve it", got=str(refusal)
-            ) from refusal
+            raise EvidenceMissing(what, expected="the node to serve it", got=str(refusal)) from refusal

@@ -15,13 +15,14 @@ from ledger.entries import TransactionEntry
 from ledger.errors import InvalidProof
 from ledger.genesis import Genesis
 from ledger.hashing import Digest
-from ledger.light_client import EntryProof, LightClient, StateEntryProof
+from ledger.light_client import EntryProof
 from ledger.quantities import Height, ModelVersion, RoundNumber
 from ledger.records import GlobalModelRecord, RoundRecord, TaskRecord
 from ledger.rendering import plain
 from ledger.tasks import rule_digest
 from participant.errors import NodeHasNone
 from participant.node import Request
+from participant.verified_chain import VerifiedChain
 from quorate.errors import EvidenceMissing, GenesisDiffers, NotOnChain
 from quorate.node_source import NodeSource
 from quorate.views import unpinned
@@ -48,7 +49,7 @@ class NodeView:
             )
         self.genesis = claimed
         """The genesis that everything is checked against."""
-        self._light = LightClient(claimed)
+        self._chain = VerifiedChain(claimed)
 
     @property
     def caveats(self) -> tuple[str, ...]:
@@ -74,7 +75,7 @@ class NodeView:
             if root != header.transactions_root:
                 raise InvalidProof("transactions root", expected=header.transactions_root.hex(), got=root.hex())
             if certified.certificate is not None or header.height == 0:
-                self._light.verify_header(header, certified.certificate)
+                self._chain.light.verify_header(header, certified.certificate)
             else:
                 self._caveats.append(f"block {header.height} is final by a later one's certificate, not checked here")
         self._on_its_word("how the entries of the block were judged")
@@ -87,7 +88,7 @@ class NodeView:
             return found
         with self._node.blamed("proof of the entry"):
             proof = decode(bytes.fromhex(found["proof"]), EntryProof)
-            entry = self._light.verify_entry(proof)
+            entry = self._chain.light.verify_entry(proof)
             if not isinstance(entry, TransactionEntry) or entry.signed.transaction.id != identity:
                 raise InvalidProof("entry", expected=f"transaction {identity.hex()}", got="another")
         return {
@@ -138,7 +139,8 @@ class NodeView:
         """Return a small blob such as a report, or None where it is not to be had."""
         try:
             data = bytes(self._source.blob(digest))
-        except EvidenceMissing:
+        except EvidenceMissing as error:
+            self._note(f"left out: {error}")
             return None
         with self._node.blamed("blob"):
             if hashlib.sha256(data).digest() != digest:
@@ -146,9 +148,11 @@ class NodeView:
         return data
 
     def _on_its_word(self, what: str) -> None:
-        text = f"{what}: on the word of this node; `quorate verify` checks all of it"
-        if text not in self._caveats:
-            self._caveats.append(text)
+        self._note(f"{what}: on the word of this node; `quorate verify` checks all of it")
+
+    def _note(self, caveat: str) -> None:
+        if caveat not in self._caveats:
+            self._caveats.append(caveat)
 
     def _get(self, path: str, query: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
         return self._node.json(Request(method="GET", path=path, query=query), dict[str, Any])
@@ -162,12 +166,7 @@ class NodeView:
             raise NotOnChain(what, expected=f"one that {self._source.name} has", got=wanted) from refusal
 
     def _proven(self, answer: dict[str, Any], key: bytes, kind: type[T]) -> T:
-        with self._node.blamed(f"proof of {kind.__name__}"):
-            evidence = decode(bytes.fromhex(answer["proof"]), StateEntryProof)
-            value = self._light.verify_state(evidence)
-            if evidence.key != key or value is None:
-                raise InvalidProof("state proof", expected=f"a value of {key.hex()}", got=evidence.key.hex())
-            return decode(value, kind)
+        return self._chain.record(self._node, bytes.fromhex(answer["proof"]), key, kind)
 
 
 def _fields(noun: Noun) -> dict[str, Any]:

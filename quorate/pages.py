@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from participant.words import FATES, norm
 from quorate.plain_text import Fields, Shown, Table
 from quorate.verdicts import Verdict
 from quorate.verification import Step
-from quorate.words import FATES, Record, entry, listed, moment, short, verdict
+from quorate.words import Record, entry, kind, listed, moment, short, verdict
 
 
 def participant_names(participants: Mapping[int, Record]) -> dict[int, str]:
@@ -28,7 +29,7 @@ def blocks_page(blocks: Sequence[Record]) -> list[Shown]:
         )
         for block in blocks
     ]
-    columns = ("height", "digest", "time", "proposer", "transactions", "entries", "view", "signed by")
+    columns = ("height", "digest", "time", "by", "txs", "entries", "view", "signed by")
     return [Table(columns=columns, rows=rows)]
 
 
@@ -42,22 +43,54 @@ def block_page(block: Record) -> list[Shown]:
             ("digest", block["digest"]),
             ("parent", header["parent"]),
             ("time", moment(header["time"])),
-            ("proposer", f"validator {header['proposer']}, era {header['era']}"),
-            ("committed by", f"validators {listed(signers)}" if signers else "a later block's certificate"),
+            ("proposer", f"validator {header['proposer']}, era {header['era']}" if header["height"] else "nobody"),
+            ("committed by", _finality(header["height"], signers)),
             ("state root", header["state_root"]),
-            ("log", f"{header['log_size']:,} entries, root {header['log_root']}"),
+            ("log root", header["log_root"]),
+            ("log size", f"{header['log_size']:,} entries"),
         ]
     )
-    rows = [
-        (
-            item["receipt"]["position"],
-            short(item["id"]) if "id" in item else "-",
-            entry(item),
-            verdict(item["receipt"]["verdict"]) if item["kind"] == "TransactionEntry" else "the chain itself",
-        )
-        for item in block["entries"]
+    entries = block["entries"]
+    return [
+        fields,
+        *(
+            [Table(columns=("position", "entry", "verdict"), rows=[_judged(item) for item in entries])]
+            if entries
+            else []
+        ),
+        *_identities("position", {item["receipt"]["position"]: item.get("id") for item in entries}),
+        *(
+            f"position {item['receipt']['position']}: {verdict(item['receipt']['verdict'])}"
+            for item in _refused(entries)
+        ),
     ]
-    return [fields, Table(columns=("position", "tx", "entry", "verdict"), rows=rows)]
+
+
+def _finality(height: int, signers: list[int]) -> str:
+    if height == 0:
+        return "nobody: it is the genesis file, which members compare by its digest"
+    return f"validators {listed(signers)}" if signers else "a later block's certificate"
+
+
+def _judged(item: Record) -> tuple[int, str, str]:
+    """Return a log entry as a row: its place, what it is about, and who decided what."""
+    found = item["receipt"]["verdict"]
+    short_verdict = "accepted" if found["kind"] == "Accepted" else f"refused by rule {found['rule']}"
+    return (
+        item["receipt"]["position"],
+        entry(item),
+        short_verdict if item["kind"] == "TransactionEntry" else "the chain itself",
+    )
+
+
+def _refused(entries: Sequence[Record]) -> list[Record]:
+    return [item for item in entries if item["receipt"]["verdict"]["kind"] == "Rejected"]
+
+
+def _identities(heading: str, identities: Mapping[int, str | None]) -> list[Shown]:
+    """Return transaction ids in full, as `quorate tx` takes them; nothing where there are none."""
+    rows = [(place, identity) for place, identity in identities.items() if identity is not None]
+    return [Table(columns=(heading, "tx"), rows=rows)] if rows else []
 
 
 def transaction_page(found: Record) -> list[Shown]:
@@ -88,12 +121,15 @@ def round_page(found: Record, names: dict[int, str]) -> list[Shown]:
         pairs=[
             ("task", f"{round_['task']}, round {round_['round']}"),
             ("status", round_["status"]),
-            ("base", f"{round_['task']}@{round_['base_version']}  {round_['base']}"),
+            ("base", f"{round_['task']}@{round_['base_version']} {round_['base']}"),
             ("opened", f"block {round_['opened_height']}, {moment(round_['opened_time'])}"),
             ("deadline", moment(round_["deadline"])),
             ("accepted", f"{round_['accepted']} of {len(round_['invited'])} invited"),
             ("committee", f"validators {listed(round_['committee'])}" if round_["committee"] else "not drawn"),
-            ("attested by", f"validators {listed(list(found['attestations']))}"),
+            (
+                "attested by",
+                f"validators {listed(list(found['attestations']))}" if found["attestations"] else "nobody",
+            ),
             ("model", model),
         ]
     )
@@ -105,13 +141,17 @@ def round_page(found: Record, names: dict[int, str]) -> list[Shown]:
             f"{did['examples']:,}",
             f"{did['weight']:,}",
             did["attempts"],
-            "-" if did["transaction"] is None else short(did["transaction"]),
         )
         for number, did in found["participations"].items()
     ]
-    columns = ("number", "participant", "fate", "examples", "weight", "refused", "tx")
+    columns = ("number", "participant", "fate", "examples", "weight", "refused")
     fates = sorted({did["fate"] for did in found["participations"].values()} & FATES.keys())
-    return [fields, Table(columns=columns, rows=rows), *(f"{fate}: {FATES[fate]}" for fate in fates)]
+    return [
+        fields,
+        Table(columns=columns, rows=rows),
+        *_identities("number", {int(number): did["transaction"] for number, did in found["participations"].items()}),
+        *(f"{fate}: {FATES[fate]}" for fate in fates),
+    ]
 
 
 def model_page(model: Record) -> list[Shown]:
@@ -141,12 +181,13 @@ def task_page(task: Record, names: dict[int, str]) -> list[Shown]:
         pairs=[
             ("task", spec["name"]),
             ("status", f"{task['status']}, round {task['round']} of {spec['rounds_max']}"),
-            ("model", f"{spec['name']}@{task['version']}  {task['model']}"),
+            ("model", f"{spec['name']}@{task['version']} {task['model']}"),
             ("registered", f"block {task['registered']}"),
-            ("rule", f"{spec['rule']['kind']}, tolerates {spec['faulty_max']} faulty, {spec['weights']['kind']}"),
-            ("norm bound", f"{spec['norm_max']} * 2^-30"),
+            ("rule", f"{kind(spec['rule']['kind'])}, tolerates {spec['faulty_max']} faulty"),
+            ("weights", kind(spec["weights"]["kind"])),
+            ("norm bound", norm(spec["norm_max"])),
             ("updates", f"at least {spec['updates_min']} of {len(spec['invited'])} invited"),
-            ("round open for", f"{spec['deadline_ms']:,} ms, then {spec['attempt_ms']:,} ms an attempt"),
+            ("open for", f"{spec['deadline_ms']:,} ms, then {spec['attempt_ms']:,} ms for each attempt to aggregate"),
             ("committee", f"{spec['committee_size']} validators"),
             ("updates kept", f"for {spec['retain_rounds']} rounds"),
             ("layout", spec["layout"]),

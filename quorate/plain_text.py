@@ -1,5 +1,6 @@
 """What is shown to people, and how it looks where there is no terminal: aligned columns and trees in plain ASCII."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -31,24 +32,49 @@ class Tree:
 
 
 Shown: TypeAlias = Table | Fields | Tree | str
-"""A part of an answer; text is one line."""
+"""A part of an answer; text is one line, or a paragraph."""
+
+WIDTH = 80
+"""Columns that fields and paragraphs are wrapped to; digests and tables are never broken."""
+
+
+def set_apart(shown: Sequence[Shown]) -> Iterator[tuple[bool, Shown]]:
+    """Yield each part of an answer, and whether an empty line goes before it: not between two texts."""
+    before: Shown | None = None
+    for part in shown:
+        yield before is not None and not (isinstance(part, str) and isinstance(before, str)), part
+        before = part
 
 
 def lines(shown: Sequence[Shown]) -> Iterator[str]:
-    """Yield the lines of an answer, with an empty one between its parts unless both are text."""
-    for place, part in enumerate(shown):
-        if place and not (isinstance(part, str) and isinstance(shown[place - 1], str)):
+    """Yield the lines of an answer."""
+    for is_apart, part in set_apart(shown):
+        if is_apart:
             yield ""
         match part:
             case Table():
                 yield from _table(part)
             case Fields():
-                yield from _columns([(f"{name}:", value) for name, value in part.pairs])
+                yield from _fields(part)
             case Tree():
                 yield ascii_only(part.label)
                 yield from _branches(part.children, "")
             case _:
-                yield ascii_only(part)
+                yield from _wrapped(part, WIDTH)
+
+
+def _fields(fields: Fields) -> Iterator[str]:
+    pairs = [(ascii_only(f"{name}:"), value) for name, value in fields.pairs]
+    indent = max((len(name) for name, _ in pairs), default=0) + 2
+    for name, value in pairs:
+        first, *more = _wrapped(value, WIDTH - indent)
+        yield f"{name.ljust(indent)}{first}".rstrip()
+        yield from (" " * indent + line for line in more)
+
+
+def _wrapped(value: object, width: int) -> list[str]:
+    text = ascii_only(str(value))
+    return textwrap.wrap(text, width=max(width, 1), break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _table(table: Table) -> Iterator[str]:

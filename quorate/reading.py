@@ -1,6 +1,5 @@
 """Opening what commands read from: a node or an export, as evidence or as the explorer's view."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from ledger.keys import SigningKey
 from participant.errors import MalformedAnswer
 from participant.session import read_genesis
 from quorate.chain_folder import ChainFolder
-from quorate.errors import UsageError
+from quorate.environment import options
 from quorate.files import load_any_key
 from quorate.node_source import NodeSource
 from quorate.node_view import NodeView
@@ -36,11 +35,13 @@ class Origin:
 
     @property
     def options(self) -> str:
-        """How a further command says that it reads from the same folder; environment variables name nodes."""
-        return "" if self.folder is None else f" --from {self.folder}"
+        """How a further command says that it reads from the same place."""
+        if self.folder is not None:
+            return f" --from {self.folder}" + options(node=None, genesis=self.genesis)
+        return options(node=self.node, genesis=self.genesis)
 
     def trusted(self) -> Genesis | None:
-        """Return the genesis that the caller trusts; raises ConfigurationError, InputError."""
+        """Return the genesis that the caller trusts; raises ConfigurationError."""
         return None if self.genesis is None else read_genesis(self.genesis)
 
     def signing_key(self) -> SigningKey | None:
@@ -76,29 +77,3 @@ def well_formed(url: str) -> Iterator[None]:
         yield
     except (LookupError, TypeError, ValueError) as error:
         raise MalformedAnswer(url, f"an answer of another form: {type(error).__name__}: {error}") from error
-
-
-def parse_name(text: str, what: str = "name of a task") -> str:
-    """Return a name as chains have them; raises UsageError."""
-    if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", text) is None:
-        raise UsageError(what, expected="at most 63 lower-case letters, digits and hyphens", got=repr(text))
-    return text
-
-
-def parse_digest(text: str, what: str) -> Digest:
-    """Return a digest written in hexadecimal; raises UsageError."""
-    try:
-        data = bytes.fromhex(text)
-    except ValueError:
-        data = b""  # of another length, too
-    if len(data) != 32:
-        raise UsageError(what, expected="64 hexadecimal digits", got=repr(text))
-    return Digest(data)
-
-
-def parse_model(text: str) -> tuple[str, int | None]:
-    """Return task and version of `TASK` or `TASK@VERSION`; raises UsageError."""
-    task, at, version = text.partition("@")
-    if at and not (version.isascii() and version.isdigit() and len(version) <= 18):
-        raise UsageError("global model", expected="TASK or TASK@VERSION, such as cardio@3", got=repr(text))
-    return parse_name(task), int(version) if at else None

@@ -9,8 +9,11 @@ from quorate.plain_text import Fields
 EXIT_REFUSED = 1
 
 
-def receipt_answer(receipt: Receipt, about: Mapping[str, str | int], *, following: str) -> Answer:
-    """Return the answer; a refusal by a contract is a negative verdict, with exit code 1."""
+def receipt_answer(receipt: Receipt, about: Mapping[str, str | int], *, following: str, options: str) -> Answer:
+    """Return the answer, with what to do next; a refusal by a contract is a negative verdict, with exit code 1.
+
+    `options` lead a further command to the same chain.
+    """
     return Answer(
         data={
             **about,
@@ -33,5 +36,5 @@ def receipt_answer(receipt: Receipt, about: Mapping[str, str | int], *, followin
             )
         ],
         exit_code=0 if receipt.accepted else EXIT_REFUSED,
-        next=following if receipt.accepted else f"quorate tx {receipt.transaction.hex()}",
+        next=following if receipt.accepted else f"quorate tx {receipt.transaction.hex()}{options}",
     )

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from consensus.messages import CertifiedBlock
 from contracts import queries
-from contracts.chain import ExecutedBlock
+from contracts.chain import ExecutedBlock, genesis_block
+from ledger.certificates import CertifiedBlock
 from ledger.entries import Entry, TransactionEntry
 from ledger.genesis import Genesis
 from ledger.hashing import Digest
@@ -17,7 +17,7 @@ from ledger.tasks import rule_digest
 from quorate.blob_evidence import BlobEvidence
 from quorate.errors import NotOnChain
 from quorate.sources import ChainSource
-from quorate.verification import Report, VerifiedChain, verify_chain
+from quorate.verification import ReplayedChain, Report, verify_chain
 from quorate.views import unpinned
 from quorate.words import Record
 
@@ -72,9 +72,13 @@ class ReplayedView:
         self._summaries: list[Record] = []
         self._blocks: dict[int, Record] = {}
         report = Report()
-        self._chain: VerifiedChain = verify_chain(
+        self._chain: ReplayedChain = verify_chain(
             source, trusted=trusted, report=report, observers=(self._keep, self._finder)
         )
+        first = genesis_block(self._chain.genesis)
+        opening = CertifiedBlock(block=first.block, certificate=None)
+        self._summaries.insert(0, _summary(opening, first))
+        self._blocks[0] = _contents(opening, first)
         self._blobs = BlobEvidence(self._chain, source, report)
         self.caveats = () if trusted is not None else (unpinned(self._chain.genesis.chain_id.hex()),)
         """What was not verified, for people."""
@@ -86,7 +90,7 @@ class ReplayedView:
 
     def blocks(self, *, before: int | None, limit: int) -> list[Record]:
         """Return summaries of blocks, newest first."""
-        end = len(self._summaries) if before is None else min(max(0, before - 1), len(self._summaries))
+        end = len(self._summaries) if before is None else min(before, len(self._summaries))
         return self._summaries[max(0, end - limit) : end][::-1]
 
     def block(self, height: int | None) -> Record:
@@ -94,7 +98,7 @@ class ReplayedView:
         head = int(self._chain.head.height)
         wanted = head if height is None else height
         if wanted not in self._blocks:
-            raise NotOnChain("block", expected=f"a height from 1 to {head}", got=wanted)
+            raise NotOnChain("block", expected=f"a height from 0 to {head}", got=wanted)
         return self._blocks[wanted]
 
     def transaction(self, identity: Digest) -> Record:
@@ -147,26 +151,32 @@ class ReplayedView:
 
     def _keep(self, certified: CertifiedBlock, executed: ExecutedBlock) -> None:
         """Note what will be asked for of a block."""
-        header, certificate = certified.block.header, certified.certificate
-        self._summaries.append(
-            {
-                "height": header.height,
-                "digest": header.digest.hex(),
-                "time": header.time,
-                "proposer": header.proposer,
-                "transactions": len(certified.block.transactions),
-                "entries": len(executed.entries),
-                "view": None if certificate is None else certificate.view,
-                "signers": [] if certificate is None else [proof.validator for proof in certificate.commits],
-            }
-        )
+        self._summaries.append(_summary(certified, executed))
         self._blocks = {height: block for height, block in self._blocks.items() if height == self._height}
-        self._blocks[int(header.height)] = {
-            "digest": header.digest.hex(),
-            "header": plain(header),
-            "certificate": plain(certificate),
-            "entries": [_entry(entry) for entry in executed.entries],
-        }
+        self._blocks[int(certified.block.header.height)] = _contents(certified, executed)
+
+
+def _summary(certified: CertifiedBlock, executed: ExecutedBlock) -> Record:
+    header, certificate = certified.block.header, certified.certificate
+    return {
+        "height": header.height,
+        "digest": header.digest.hex(),
+        "time": header.time,
+        "proposer": header.proposer,
+        "transactions": len(certified.block.transactions),
+        "entries": len(executed.entries),
+        "view": None if certificate is None else certificate.view,
+        "signers": [] if certificate is None else [proof.validator for proof in certificate.commits],
+    }
+
+
+def _contents(certified: CertifiedBlock, executed: ExecutedBlock) -> Record:
+    return {
+        "digest": certified.block.header.digest.hex(),
+        "header": plain(certified.block.header),
+        "certificate": plain(certified.certificate),
+        "entries": [_entry(entry) for entry in executed.entries],
+    }
 
 
 def _entry(entry: Entry) -> Mapping[str, object]:

@@ -5,7 +5,7 @@ A source is never trusted. It gives bytes; `quorate.verification` decides what t
 
 from typing import Protocol, TypeAlias
 
-from consensus.messages import CertifiedBlock
+from ledger.certificates import CertifiedBlock
 from ledger.genesis import Genesis
 from ledger.hashing import Digest
 from ledger.quantities import Height

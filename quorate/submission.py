@@ -7,6 +7,8 @@ is refused a second time (rule U7).
 from dataclasses import dataclass
 from pathlib import Path
 
+from aggregation.layouts import LAYOUT_BYTES_MAX, decode_layout
+from aggregation.update_file import update_facts
 from ledger.errors import Undecidable
 from ledger.hashing import sha256
 from ledger.quantities import RoundNumber
@@ -39,12 +41,15 @@ class Submission:
 def submit_update(submission: Submission, data: bytes, *, examples: int) -> tuple[RoundNumber, Receipt]:
     """Upload an update file, submit it to the current round, and return the round with the verified receipt.
 
-    Raises NotTakingPart, NodeRefused, NoNodeAnswered.
+    Raises NotCanonicalFile, LayoutMismatch or ValueOutOfRange for what is no update of this task, before it is sent;
+    NodeRefused, NoNodeAnswered.
     """
     session, deadline = submission.session(), Deadline(TIMEOUT_SECONDS)
     try:
         task = session.task(submission.task, deadline=deadline)
         record, _ = session.round(submission.task, task.round, deadline=deadline)
+        layout = session.blob(task.spec.layout, size_max=LAYOUT_BYTES_MAX, deadline=deadline)
+        update_facts(data, decode_layout(layout))
         session.upload(data, layout=task.spec.layout, deadline=deadline)
         body = SubmitUpdate(
             task=submission.task, round=record.round, base=record.base, blob=sha256(data), examples=examples

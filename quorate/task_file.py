@@ -4,8 +4,10 @@ Numbers with a fraction are read as decimals and turned into the chain's integer
 Participants are named as people know them (organisation/name) and looked up in the registry.
 """
 
+import difflib
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -29,6 +31,7 @@ from ledger.tasks import (
     TrimmedMean,
     WeightPolicy,
 )
+from quorate.errors import UsageError
 
 TASK_FILE_BYTES_MAX = 2**20
 LAYOUT_FILE = "layout.quorate"
@@ -40,7 +43,7 @@ TEMPLATE = """\
 # What the consortium agrees on. Edit it, let the other members read it, then: quorate task new {file}
 name = "{name}"
 layout = "{layout}"             # tensors, their grids and roles; made by `quorate task init`
-initial_model = "{model}"    # int64 at 2^-32; made from the file with the digest below
+initial_model = "{model}"   # int64 at 2^-32; made from the file with the digest below
 source = "{source}"
 
 rule = "trimmed-mean"                 # or "mean", which tolerates nobody faulty
@@ -63,8 +66,12 @@ examples_max = 1000                   # what it reports counts at most this much
 """
 
 
+_PARTICIPANT = r"\A[a-z0-9][a-z0-9-]{0,62}/[a-z0-9][a-z0-9-]{0,62}\Z"
+_MADE_UP = ("hospital-a/site", "hospital-b/site", "hospital-c/site")
+
+
 class _Invited(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    participant: Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,62}/[a-z0-9][a-z0-9-]{0,62}\Z")]
+    participant: Annotated[str, Meta(pattern=_PARTICIPANT)]
     examples_max: U63
 
 
@@ -95,11 +102,17 @@ _RULES: dict[str, Rule] = {"mean": Mean(), "trimmed-mean": TrimmedMean()}
 _WEIGHTS: dict[str, WeightPolicy] = {"equal": EqualWeights(), "capped-examples": CappedExamples()}
 
 
-def template(name: str, *, source: Digest) -> str:
-    """Return a task file to be edited."""
-    invited = "\n".join(_INVITED.format(participant=f"hospital-{letter}/site") for letter in "abc")
+def template(name: str, *, source: Digest, invited: Sequence[str] = ()) -> str:
+    """Return a task file to be edited, which invites these participants (organisation/name), or made-up ones.
+
+    Raises UsageError for what names no participant.
+    """
+    for participant in invited:
+        if re.fullmatch(_PARTICIPANT, participant) is None:
+            raise UsageError("invited participant", expected="ORGANISATION/NAME", got=repr(participant))
+    tables = "\n".join(_INVITED.format(participant=participant) for participant in invited or _MADE_UP)
     return TEMPLATE.format(
-        file=TASK_FILE, name=name, layout=LAYOUT_FILE, model=MODEL_FILE, source=source.hex(), invited=invited
+        file=TASK_FILE, name=name, layout=LAYOUT_FILE, model=MODEL_FILE, source=source.hex(), invited=tables
     )
 
 
@@ -113,9 +126,17 @@ def read_task_file(path: Path) -> TaskFile:
         content = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
         return msgspec.convert(content, TaskFile)
     except OSError as error:
-        raise ConfigurationError("task file", expected=str(path), got=error.strerror) from error
+        raise ConfigurationError(f"task file {path}", expected="one to read", got=error.strerror) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
-        raise ConfigurationError(f"{path.name}: {error}") from None
+        raise ConfigurationError(f"{path.name}: {error}{_suggestion(str(error))}") from None
+
+
+def _suggestion(message: str) -> str:
+    """Return which key may have been meant where one is unknown."""
+    unknown = re.search(r"unknown field `([^`]+)`", message)
+    known = [*TaskFile.__struct_fields__, *_Invited.__struct_fields__]
+    close = difflib.get_close_matches(unknown[1], known, n=1) if unknown else []
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def task_spec(

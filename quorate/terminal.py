@@ -9,20 +9,22 @@ from rich.text import Text
 from rich.tree import Tree as RichTree
 
 from quorate.escaping import escape
-from quorate.plain_text import Fields, Shown, Table, Tree
+from quorate.plain_text import Fields, Shown, Table, Tree, set_apart
 
 
 def print_shown(shown: Sequence[Shown]) -> None:
     """Print an answer to the terminal that stdout is."""
     console = Console(markup=False, highlight=False, emoji=False)
-    for part in shown:
+    for is_apart, part in set_apart(shown):
+        if is_apart:
+            console.print()
         console.print(_rendered(part))
 
 
 def _rendered(part: Shown) -> RenderableType:
     match part:
         case Table():
-            table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
+            table = RichTable(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
             for heading in part.columns:
                 table.add_column(_text(heading))
             for row in part.rows:

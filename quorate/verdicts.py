@@ -18,7 +18,7 @@ from quorate.errors import EvidenceMissing, NotOnChain
 from quorate.model_verification import verify_model
 from quorate.replayed_view import TransactionFinder
 from quorate.sources import ChainSource
-from quorate.verification import Report, Step, VerifiedChain, verify_chain
+from quorate.verification import ReplayedChain, Report, Step, verify_chain
 
 
 class Outcome(StrEnum):
@@ -86,7 +86,7 @@ def verify(source: ChainSource, request: Request) -> Verdict:
 
 
 def _verify_models(
-    chain: VerifiedChain, source: ChainSource, request: Request, report: Report, values: dict[str, Any]
+    chain: ReplayedChain, source: ChainSource, request: Request, report: Report, values: dict[str, Any]
 ) -> list[QuorateError]:
     """Verify models, note their values, and return what is missing for others."""
     blobs = BlobEvidence(chain, source, report) if request.replay else None
@@ -107,7 +107,7 @@ def _verify_models(
     return missing
 
 
-def _wanted(chain: VerifiedChain, model: tuple[str, int | None] | None) -> list[tuple[str, ModelVersion]]:
+def _wanted(chain: ReplayedChain, model: tuple[str, int | None] | None) -> list[tuple[str, ModelVersion]]:
     if model is None:
         return list(chain.decisions)
     task, version = model
@@ -119,7 +119,7 @@ def _wanted(chain: VerifiedChain, model: tuple[str, int | None] | None) -> list[
     return [(task, ModelVersion(wanted))]
 
 
-def _of_chain(chain: VerifiedChain) -> dict[str, Any]:
+def _of_chain(chain: ReplayedChain) -> dict[str, Any]:
     head = chain.head
     return {
         "chain": chain.genesis.document.chain,

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 
-from consensus.messages import CertifiedBlock
 from contracts import queries
 from contracts.chain import ExecutedBlock, Tip, genesis_block, replay
 from ledger.blocks import BlockHeader
+from ledger.certificates import CertifiedBlock
 from ledger.entries import Accepted, ActionEntry, CommitteeDrawn, RoundDecided
 from ledger.genesis import FIRST_HEIGHT, Genesis
 from ledger.hashing import Digest
@@ -29,15 +29,15 @@ from quorate.sources import ChainSource
 class Step(Enum):
     """What is checked, in this order."""
 
-    GENESIS = (1, "genesis", "is canonical, and every key in it proved to be held")
+    GENESIS = (1, "genesis", "is canonical, and each key in it proven held")
     BLOCKS = (2, "blocks", "are canonical")
-    CONTRACTS = (3, "contracts", "give the roots, receipts and log of the header when executed again")
-    CERTIFICATES = (4, "certificates", "are quorums of the validators of their height, up to the head")
-    ATTESTATIONS = (5, "attestations", "of f+1 validators agree on everything in the model's record")
+    CONTRACTS = (3, "contracts", "executed again give every root in the header")
+    CERTIFICATES = (4, "certificates", "are quorums of their height's validators")
+    ATTESTATIONS = (5, "attestations", "of f+1 validators agree on the whole record")
     COMMITTEE = (6, "committee", "is the one that the draw gives")
-    INPUTS = (7, "inputs", "have the recorded root, and the base is the model before")
-    BLOBS = (8, "blobs", "hash to their names and have the facts that a quorum signed")
-    RECIPE = (9, "recipe", "applied again gives model, view and report bit for bit")
+    INPUTS = (7, "inputs", "have the recorded root; base: the one before")
+    BLOBS = (8, "blobs", "hash to their names; facts as a quorum signed")
+    RECIPE = (9, "recipe", "applied again gives the model bit for bit")
 
     def __init__(self, number: int, title: str, claim: str) -> None:
         self.number = number
@@ -77,7 +77,7 @@ class RoundTrace:
 
 
 @dataclass(slots=True, kw_only=True)
-class VerifiedChain:
+class ReplayedChain:
     """A chain whose every block was executed again and is final; made by `verify_chain` alone."""
 
     genesis: Genesis
@@ -99,7 +99,7 @@ Observer = Callable[[CertifiedBlock, ExecutedBlock], None]
 
 def verify_chain(
     source: ChainSource, *, trusted: Genesis | None, report: Report, observers: tuple[Observer, ...] = ()
-) -> VerifiedChain:
+) -> ReplayedChain:
     """Verify all blocks of a source against the trusted genesis, or the source's own if there is none.
 
     Raises GenesisDiffers, InvalidBlock, InvalidCertificate or an InputError where the evidence contradicts itself, and
@@ -146,7 +146,7 @@ class _Walk:
         self._tip = Tip(header=first.block.header, frontier=first.frontier, state=self._state, tree=self._tree.get)
         self._light = LightClient(genesis)
         self._final = Height(0)
-        self.chain = VerifiedChain(genesis=genesis, head=first.block.header, state=self._state)
+        self.chain = ReplayedChain(genesis=genesis, head=first.block.header, state=self._state)
 
     def execute(self, certified: CertifiedBlock) -> ExecutedBlock:
         """Return what a block does above the tip; raises InvalidBlock."""
@@ -187,7 +187,7 @@ class _Walk:
             )
         self._light.learn(header, certified.certificate, queries.validators(self._state).members)
 
-    def end(self) -> VerifiedChain:
+    def end(self) -> ReplayedChain:
         """Return the chain; raises EvidenceMissing unless the head is final."""
         if self._final != self.chain.head.height:
             raise EvidenceMissing(
@@ -198,7 +198,7 @@ class _Walk:
         return self.chain
 
 
-def _trace(chain: VerifiedChain, executed: ExecutedBlock, trace: RoundTrace) -> None:
+def _trace(chain: ReplayedChain, executed: ExecutedBlock, trace: RoundTrace) -> None:
     """Note where rounds and models came about, and what was recorded."""
     for entry in executed.entries:
         if isinstance(entry, ActionEntry):

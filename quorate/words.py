@@ -1,28 +1,18 @@
 """What chains record as numbers and names, in words for people: verdicts, transactions, actions, fates.
 
 Records are read as JSON has them (`ledger.rendering.plain`, and the nodes' HTTP interface), so that an export and a
-node are told of in the same words. Reasons of refusals are `participant.words`, shared with the SDK.
+node are told of in the same words. Refusals and fates are `participant.words`, shared with the SDK.
 """
 
+import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-from participant.words import MILLISECONDS_MAX, explain
+from participant import words
 
 Record: TypeAlias = Mapping[str, Any]
 """A noun as JSON has it."""
 
-FATES: Mapping[str, str] = {
-    "used": "its update is part of the global model",
-    "cut": "accepted, and given no influence by the rule",
-    "rejected": "everything it sent was refused",
-    "late": "it sent something after the round had closed",
-    "absent": "it sent nothing",
-    "withdrawn": "it took its update back before the close",
-    "removed": "it lost its place in the registry during the round",
-    "unused": "accepted, but the round ended void",
-}
 VOID_REASONS: Mapping[str, str] = {
     "too-few-updates": "too few updates were accepted",
     "not-attested": "no f+1 equal attestations came in time",
@@ -33,7 +23,7 @@ def verdict(found: Record) -> str:
     """Return how a transaction was judged."""
     if found["kind"] == "Accepted":
         return "accepted"
-    return f"refused by rule {found['rule']}: {explain(found['rule'], tuple(found['values']))}"
+    return f"refused by rule {found['rule']}: {words.explain(found['rule'], tuple(found['values']))}"
 
 
 def entry(found: Record) -> str:
@@ -51,16 +41,19 @@ def action(found: Record) -> str:
     return _ACTIONS.get(found["kind"], _unknown)(found)
 
 
+def kind(name: str) -> str:
+    """Return the name of a kind as task files have it: trimmed-mean for TrimmedMean."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
+
+
 def blob_kind(facts: Record) -> str:
     """Return what a blob is, by its facts."""
     return str(facts["kind"]).removesuffix("Facts").lower()
 
 
 def moment(milliseconds: int) -> str:
-    """Return a time of the chain."""
-    if milliseconds > MILLISECONDS_MAX:
-        return f"{milliseconds:,} ms after 1970"
-    return f"{datetime.fromtimestamp(milliseconds // 1_000, UTC):%Y-%m-%d %H:%M:%S}Z"
+    """Return a time of the chain, to the second."""
+    return words.moment(milliseconds, timespec="seconds")
 
 
 def short(digest: str) -> str:

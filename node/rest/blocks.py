@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from consensus.messages import CertifiedBlock
+from ledger.certificates import CertifiedBlock
 from ledger.entries import Entry, TransactionEntry
 from ledger.quantities import U63_MAX, Height
 from ledger.rendering import Plain, plain

@@ -1,16 +1,20 @@
 """The HTTP listeners of a node, in the node's own event loop: nothing here touches signals, logs or processes."""
 
 import asyncio
+import os
 import ssl
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from ledger.errors import ConfigurationError
+from ledger.keyfile import check_mode
 from node.config import RestSection
 from node.rest.context import RestContext
 from node.rest.http_protocol import BoundedHttpProtocol
@@ -117,6 +121,8 @@ def _tls(section: RestSection) -> ssl.SSLContext | None:
     tls.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         # An encrypted key would otherwise make OpenSSL ask at the terminal.
+        if os.name == "posix":
+            check_mode("rest.private_key", stat.S_IMODE(Path(section.private_key).stat().st_mode))
         tls.load_cert_chain(section.certificate, section.private_key, password="")
     except OSError as error:
         raise ConfigurationError(

@@ -5,29 +5,30 @@ stands for a signature.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from consensus.messages import CertifiedBlock
 from contracts import queries
 from contracts.chain import ExecutedBlock
-from ledger.blobs import BlobFacts, SignedReadRequest, SignedTicket, UpdateFacts
+from ledger.blobs import BlobFacts, SignedReadRequest, SignedTicket
+from ledger.certificates import CertifiedBlock
 from ledger.entries import Receipt, TransactionEntry
-from ledger.errors import InputError
 from ledger.hashing import Digest
 from ledger.light_client import EntryProof, StateEntryProof
-from ledger.quantities import Era, Height, RoundNumber, TimeMs, ValidatorId, View
-from ledger.records import BlobRecord, KeyRole, RoundRecord
+from ledger.quantities import Height, ValidatorId
+from ledger.records import BlobRecord
 from ledger.state import StateView
 from ledger.transactions import decode_transaction
-from node.errors import NotAuthorised, TransactionUnknown
+from node.errors import TransactionUnknown
 from node.mempool import Mempool
 from node.runtime.blobs import LocalBlobs
 from node.runtime.gossip import Gossip
 from node.runtime.holding import Holding
 from node.runtime.loop import ConsensusLoop
 from node.runtime.membership import Membership
+from node.runtime.reading import ReadRights
+from node.runtime.status import NodeStatus, ReadinessCheck, node_status, readiness
 from node.storage.chain_store import ChainStore
 from node.storage.incoming import Incoming
 
@@ -38,47 +39,6 @@ class Final:
 
     log_index: int
     receipt: Receipt
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerStatus:
-    """Another validator as this node sees it."""
-
-    validator: ValidatorId
-    connected: bool
-    head: Height | None
-    """Height it last claimed; a hint."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeStatus:
-    """Where this node stands."""
-
-    validator: ValidatorId
-    height: Height
-    head: Digest
-    time: TimeMs
-    state_root: Digest
-    era: Era
-    view: View
-    primary: ValidatorId
-    active: bool
-    """Whether the view was entered; false while changing it."""
-    behind: bool
-    """Whether f+1 peers claim a higher head."""
-    mempool_transactions: int
-    mempool_bytes: int
-    blob_bytes: int
-    peers: tuple[PeerStatus, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadinessCheck:
-    """One reason to send callers here, or elsewhere."""
-
-    name: str
-    ok: bool
-    detail: str
 
 
 class NodeApi:
@@ -104,6 +64,7 @@ class NodeApi:
         self._holding = holding
         self._loop = loop
         self._connected = connected
+        self._rights = ReadRights(chain, blobs.store)
         self._waiters: dict[Digest, set[asyncio.Future[None]]] = {}
 
     # --- reads -------------------------------------------------------------------------------------------------------
@@ -120,38 +81,18 @@ class NodeApi:
 
     def status(self) -> NodeStatus:
         """Return where this node stands."""
-        header, engine = self.chain.head.header, self._loop.engine
-        connected, heads = self._connected(), engine.peer_heads
-        others = [member.id for member in queries.validators(self.state).members if member.id != self.member.validator]
-        return NodeStatus(
-            validator=self.member.validator,
-            height=Height(header.height),
-            head=header.digest,
-            time=TimeMs(header.time),
-            state_root=header.state_root,
-            era=Era(header.era),
-            view=engine.view,
-            primary=engine.primary,
-            active=engine.is_active,
-            behind=engine.is_behind,
-            mempool_transactions=len(self._mempool),
-            mempool_bytes=self._mempool.bytes_total,
-            blob_bytes=self._blobs.store.bytes_total,
-            peers=tuple(
-                PeerStatus(validator=other, connected=other in connected, head=heads.get(other)) for other in others
-            ),
+        return node_status(
+            self.member.validator,
+            chain=self.chain,
+            engine=self._loop.engine,
+            mempool=self._mempool,
+            store=self._blobs.store,
+            connected=self._connected(),
         )
 
     def readiness(self) -> list[ReadinessCheck]:
         """Return what must hold for callers to be sent here."""
-        status = self.status()
-        connected = 1 + sum(peer.connected for peer in status.peers)
-        quorum = queries.validators(self.state).quorum
-        return [
-            ReadinessCheck(name="peers", ok=connected >= quorum, detail=f"{connected} of {quorum} needed"),
-            ReadinessCheck(name="view", ok=status.active, detail=f"view {status.view}"),
-            ReadinessCheck(name="head", ok=not status.behind, detail=f"height {status.height}"),
-        ]
+        return readiness(self.status(), quorum=queries.validators(self.state).quorum)
 
     def block(self, height: Height) -> CertifiedBlock | None:
         """Return an appended block; genesis has no certificate."""
@@ -200,32 +141,35 @@ class NodeApi:
         return self._gossip.submit(raw).transaction.id
 
     async def wait_final(self, identity: Digest, seconds: float) -> Final | None:
-        """Return where a transaction was appended, or None if that takes longer; raises TransactionUnknown."""
+        """Return where a transaction was appended; None if that takes longer, or if it expires.
+
+        Raises TransactionUnknown.
+        """
         final = self.final(identity)
         if final is not None:
             return final
         if not self.is_waiting(identity):
             raise TransactionUnknown(f"transaction {identity.hex()}", expected="a known one", got="never seen here")
-        appended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting = self._waiters.setdefault(identity, set())
-        waiting.add(appended)
+        waiting.add(ended)
         try:
-            await asyncio.wait_for(appended, seconds)
+            await asyncio.wait_for(ended, seconds)
         except TimeoutError:
             return None
         finally:
-            waiting.discard(appended)
+            waiting.discard(ended)
             if not waiting:
                 self._waiters.pop(identity, None)
         return self.final(identity)
 
-    def on_appended(self, executed: ExecutedBlock) -> None:
-        """Wake up whoever waits for a transaction of this block."""
-        for entry in executed.entries:
-            if isinstance(entry, TransactionEntry):
-                for appended in self._waiters.get(entry.signed.transaction.id, ()):
-                    if not appended.done():
-                        appended.set_result(None)
+    def on_appended(self, _executed: ExecutedBlock) -> None:
+        """Wake up whoever waits for a transaction that waits no more: it was appended, or has expired."""
+        for identity, waiting in self._waiters.items():
+            if not self.is_waiting(identity):
+                for ended in waiting:
+                    if not ended.done():
+                        ended.set_result(None)
 
     # --- blobs -------------------------------------------------------------------------------------------------------
 
@@ -262,42 +206,5 @@ class NodeApi:
         Raises WrongChain, InvalidSignature, InputError for an expired request, NotAuthorised, BlobNotFound.
         """
         request = signed.verify(chain_id=self.member.chain_id)
-        furthest = self.height + queries.parameters(self.state).upload_heights_max
-        if not self.height <= request.expires <= furthest:
-            raise InputError("expiry of the request", expected=f"{self.height} to {furthest}", got=request.expires)
-        record = queries.key_record(self.state, request.author)
-        if record is None:
-            raise NotAuthorised("reader", expected="a key on chain", got=request.author.hex())
-        if self._is_update(request.blob):
-            self._check_update_reader(request.blob, record.role)
+        self._rights.check(request)
         return self._blobs.store.open(request.blob), self._blobs.store.size(request.blob)
-
-    def _is_update(self, digest: Digest) -> bool:
-        """Return whether a blob is an update; what is not examined yet counts as one."""
-        if not self._blobs.store.has(digest):
-            return False
-        stored = self._blobs.store.record(digest)
-        derived = stored.facts is None and stored.recorded  # the float32 view of a recorded model
-        return isinstance(stored.facts, UpdateFacts) or (stored.facts is None and not derived)
-
-    def _check_update_reader(self, digest: Digest, role: KeyRole) -> None:
-        """Let validators read updates, and operators, who audit, those that a closed round accepted and no open one."""
-        if role is KeyRole.SERVICE:
-            return
-        if role is not KeyRole.OPERATOR:
-            raise NotAuthorised("reader of an update", expected="a validator or an operator", got=role.name.lower())
-        closed = [record.closed_height is not None for record in self._rounds_that_accepted(digest)]
-        if not closed or not all(closed):
-            raise NotAuthorised(
-                "reader of an update",
-                expected="one whose rounds have closed",
-                got="an open round" if closed else "none",
-            )
-
-    def _rounds_that_accepted(self, digest: Digest) -> Iterator[RoundRecord]:
-        for task in queries.tasks(self.state):
-            for number in range(1, task.round + 1):
-                used = queries.participations(self.state, task.spec.name, RoundNumber(number)).values()
-                record = queries.round_record(self.state, task.spec.name, RoundNumber(number))
-                if record is not None and any(item.blob == digest for item in used):
-                    yield record

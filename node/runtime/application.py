@@ -8,11 +8,11 @@ under the id, which leaves the signature out.
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from consensus.messages import CertifiedBlock
 from contracts import due
 from contracts.chain import ExecutedBlock, Tip, due_now, next_due_time, propose, replay
 from contracts.validity import BlockAdmission
 from ledger.blocks import Block
+from ledger.certificates import CertifiedBlock
 from ledger.entries import TransactionEntry
 from ledger.errors import InputError, InvalidBlock, InvalidTransaction
 from ledger.hashing import Digest, sha256

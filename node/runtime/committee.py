@@ -2,6 +2,7 @@
 
 A member that lacks an input attests nothing, and no subset is ever attested. The member ranked first lets the output be
 recorded; the others have computed the same bytes, answer its announcement at once, and step in only if it stays silent.
+Work that failed for want of something is tried again; a result that cannot be is computed once.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import structlog
 
 from contracts import queries
 from ledger.blobs import SignedTicket, UploadTicket
+from ledger.errors import InputError
 from ledger.hashing import ZERO_DIGEST, Digest
 from ledger.quantities import Height, RoundNumber, ValidatorId
 from ledger.records import RoundRecord, RoundStatus, TaskRecord, TaskStatus
@@ -49,6 +51,8 @@ class CommitteeDuty:
         self._outbox = outbox
         self._tasks = tasks
         self._working: set[tuple[str, RoundNumber]] = set()
+        self._hopeless: dict[str, RoundNumber] = {}
+        """Of each task, the latest round whose inputs make no model: every member finds that, on every try."""
 
     def look(self) -> None:
         """Begin whatever is due; called after each block and from time to time."""
@@ -58,7 +62,9 @@ class CommitteeDuty:
             number = task.round
             record = queries.round_record(self._blobs.state, task.spec.name, number)
             job = (task.spec.name, number)
-            if record is not None and job not in self._working and self._is_due(record):
+            if record is None or job in self._working or self._hopeless.get(task.spec.name) == number:
+                continue
+            if self._is_due(record):
                 self._working.add(job)
                 self._tasks.spawn(self._run(task, record, job), name=f"aggregate {task.spec.name} {number}")
 
@@ -74,6 +80,9 @@ class CommitteeDuty:
         try:
             await self._attest(task, record)
             await asyncio.sleep(PATIENCE_SECONDS)  # until the block with the attestation is here; then look() is quiet
+        except InputError:
+            self._hopeless[record.task] = record.round
+            raise
         finally:
             self._working.discard(job)
 
@@ -86,7 +95,7 @@ class CommitteeDuty:
                 _Output(digest=answer.report, layout=ZERO_DIGEST),
             )
             for output, path in zip(outputs, (model_path, report_path), strict=True):
-                self._blobs.adopt(path, output.digest)
+                await self._blobs.adopt(path, output.digest)
                 await self._blobs.examine(output.digest, output.layout)
         finally:
             model_path.unlink(missing_ok=True)

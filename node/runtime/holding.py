@@ -13,9 +13,9 @@ import structlog
 
 from contracts import queries
 from contracts.chain import ExecutedBlock
-from ledger.blobs import BlobFacts, Hold, HoldSignature, SignedTicket, UploadTicket
+from ledger.blobs import BlobFacts, Hold, HoldSignature, SignedTicket, UpdateFacts, UploadTicket
 from ledger.entries import Accepted, TransactionEntry
-from ledger.errors import InputError, QuorateError
+from ledger.errors import InputError, QuorateError, Undecidable
 from ledger.hashing import Digest
 from ledger.keys import Signature
 from ledger.quantities import ValidatorId
@@ -32,6 +32,8 @@ log = structlog.get_logger()
 
 SUBMIT_AGAIN_TICKS = 5
 """Ticks (about a second each) after which a RecordBlob that was not appended is submitted again."""
+FETCH_AGAIN_TICKS = 10
+"""Ticks after which a recorded blob that no peer could send is asked for again."""
 
 
 @dataclass(slots=True)
@@ -55,13 +57,17 @@ class Holding:
         self._limits = limits
         self._collecting: dict[Digest, Collecting] = {}
         self._answering: set[tuple[ValidatorId, Digest]] = set()
+        self._missing: set[Digest] = set()
+        """Recorded blobs that no peer could send when they were asked for."""
+        self._ticks = 0
         self._waiters: dict[Digest, set[asyncio.Future[None]]] = {}
 
     def check_ticket(self, signed: SignedTicket) -> UploadTicket:
         """Return a ticket that may be used here now.
 
         Raises WrongChain, InvalidSignature, NotAuthorised for a key that is not on chain, InputError for a size or
-        expiry out of bounds, NotAuthorised when the author's quota is used up.
+        expiry out of bounds or for another size than the stored blob has, NotAuthorised when the author's quota is used
+        up.
         """
         ticket = signed.verify(chain_id=self._outbox.member.chain_id)
         state, head = self._blobs.state, self._blobs.head
@@ -74,30 +80,47 @@ class Holding:
         furthest = head + parameters.upload_heights_max
         if not head < ticket.expires <= furthest:
             raise InputError("expiry of the ticket", expected=f"{head + 1} to {furthest}", got=ticket.expires)
-        used = 0 if self._blobs.store.has(ticket.blob) else self._blobs.store.orphan_bytes(ticket.author) + ticket.size
-        if used > self._limits.author_bytes_max:
-            raise NotAuthorised(
-                "unrecorded uploads of this author",
-                expected=f"at most {self._limits.author_bytes_max} bytes",
-                got=f"{used} bytes",
-            )
+        if not self._blobs.store.has(ticket.blob):
+            self._check_quota(ticket)
+        elif ticket.size != self._blobs.store.size(ticket.blob):
+            raise InputError("size in the ticket", expected=self._blobs.store.size(ticket.blob), got=ticket.size)
         return ticket
 
-    async def offer(self, signed: SignedTicket) -> BlobFacts:
-        """Examine a blob that has just been stored here and let a quorum hold it.
+    def _check_quota(self, ticket: UploadTicket) -> None:
+        sizes = [*self._blobs.store.orphan_sizes(ticket.author), ticket.size]
+        for used, most, unit in (
+            (len(sizes), self._limits.author_uploads_max, "uploads"),
+            (sum(sizes), self._limits.author_bytes_max, "bytes"),
+        ):
+            if used > most:
+                raise NotAuthorised(
+                    "unrecorded uploads of this author", expected=f"at most {most} {unit}", got=f"{used} {unit}"
+                )
 
-        Raises what the blob breaks; the blob is deleted then, unless it is recorded.
+    async def offer(self, signed: SignedTicket) -> BlobFacts:
+        """Examine a blob that is stored here and let a quorum hold it, until the latest ticket for it expires.
+
+        Raises what the blob breaks; the blob is deleted then, unless it is recorded or came with another's ticket.
         """
         ticket = signed.ticket
-        facts = await self._examine_or_delete(ticket.blob, ticket.layout)
-        if self.recorded(ticket.blob) is None and ticket.blob not in self._collecting:
-            hold = Hold(era=self._outbox.era, blob=ticket.blob, size=ticket.size, facts=facts)
-            collecting = Collecting(ticket=signed, hold=hold)
-            self._collecting[ticket.blob] = collecting
-            own = hold.sign(self._outbox.member.service_key, chain_id=self._outbox.member.chain_id)
-            self._add(collecting, self._outbox.member.validator, own)
-            self._outbox.broadcast(Announce(ticket=signed))
+        facts = await self._examine_or_delete(ticket)
+        self._blobs.keep_until(ticket.blob, ticket.expires)
+        if self.recorded(ticket.blob) is None:
+            collecting = self._collecting.get(ticket.blob)
+            if collecting is None:
+                self._collect(signed, facts)
+            elif collecting.ticket.ticket.expires < ticket.expires:
+                collecting.ticket = signed
+                self._outbox.broadcast(Announce(ticket=signed))
         return facts
+
+    def _collect(self, signed: SignedTicket, facts: BlobFacts) -> None:
+        ticket, member = signed.ticket, self._outbox.member
+        hold = Hold(era=self._outbox.era, blob=ticket.blob, size=ticket.size, facts=facts)
+        collecting = Collecting(ticket=signed, hold=hold)
+        self._collecting[ticket.blob] = collecting
+        self._add(collecting, member.validator, hold.sign(member.service_key, chain_id=member.chain_id))
+        self._outbox.broadcast(Announce(ticket=signed))
 
     def recorded(self, digest: Digest) -> BlobRecord | None:
         """Return what the state after the head records of a blob."""
@@ -139,7 +162,11 @@ class Holding:
         self._add(collecting, sender, message.signature.signature)
 
     def tick(self) -> None:
-        """Announce again what is not recorded yet; called about once a second."""
+        """Announce again what is not recorded yet, and look again for what is missing; called about once a second."""
+        self._ticks += 1
+        if self._ticks % FETCH_AGAIN_TICKS == 0:
+            for _ in range(len(self._missing)):
+                self.keep(self._missing.pop())
         for digest, collecting in list(self._collecting.items()):
             if self.recorded(digest) is not None or collecting.ticket.ticket.expires <= self._blobs.head:
                 del self._collecting[digest]
@@ -159,16 +186,27 @@ class Holding:
             body = entry.signed.transaction.body
             if isinstance(body, RecordBlob):
                 self._collecting.pop(body.blob, None)
-                self._note_recorded(body.blob)
+                self.keep(body.blob)
                 for waiting in self._waiters.get(body.blob, ()):
                     if not waiting.done():
                         waiting.set_result(None)
 
-    def _note_recorded(self, digest: Digest) -> None:
+    def keep(self, digest: Digest) -> None:
+        """See to it that a recorded blob is kept here, and fetch it if it is not here."""
         if self._blobs.store.has(digest):
             self._blobs.set_recorded(digest)
         else:
-            self._tasks.spawn(self._blobs.obtain(digest), name="fetch-recorded")
+            self._tasks.spawn(self._fetch_recorded(digest), name="fetch-recorded")
+
+    async def _fetch_recorded(self, digest: Digest) -> None:
+        try:
+            await self._blobs.obtain(digest)
+        except Undecidable:
+            record = self.recorded(digest)
+            # An update is forgotten some day, and a committee that needs it asks again by itself.
+            if record is not None and not isinstance(record.facts, UpdateFacts):
+                self._missing.add(digest)
+            raise
 
     async def _answer(self, sender: ValidatorId, signed: SignedTicket) -> None:
         try:
@@ -178,8 +216,8 @@ class Holding:
                     ticket.blob, ticket.size, author=ticket.author, expires=ticket.expires, first=sender
                 )
             else:
-                self._blobs.store.keep_until(ticket.blob, ticket.expires)
-            facts = await self._examine_or_delete(ticket.blob, ticket.layout)
+                self._blobs.keep_until(ticket.blob, ticket.expires)
+            facts = await self._examine_or_delete(ticket)
             hold = Hold(era=self._outbox.era, blob=ticket.blob, size=ticket.size, facts=facts)
             signature = hold.sign(self._outbox.member.service_key, chain_id=self._outbox.member.chain_id)
             own = HoldSignature(validator=self._outbox.member.validator, signature=signature)
@@ -187,12 +225,13 @@ class Holding:
         finally:
             self._answering.discard((sender, signed.ticket.blob))
 
-    async def _examine_or_delete(self, digest: Digest, layout: Digest) -> BlobFacts:
+    async def _examine_or_delete(self, ticket: UploadTicket) -> BlobFacts:
+        store, digest = self._blobs.store, ticket.blob
         try:
-            return await self._blobs.examine(digest, layout)
+            return await self._blobs.examine(digest, ticket.layout)
         except InputError:
-            if self.recorded(digest) is None:
-                self._blobs.store.delete(digest)
+            if store.has(digest) and store.record(digest).author == ticket.author and self.recorded(digest) is None:
+                store.delete(digest)
             raise
 
     def _add(self, collecting: Collecting, validator: ValidatorId, signature: Signature) -> None:

@@ -1,11 +1,12 @@
 """Background work of a node: tracked, logged when it fails, ended with the node."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 
 import structlog
 
 from ledger.errors import QuorateError
+from node.storage.errors import DatabaseDamaged, StorageFailed
 
 log = structlog.get_logger()
 
@@ -13,7 +14,9 @@ log = structlog.get_logger()
 class Tasks:
     """The tasks that one node has started."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, on_fatal: Callable[[BaseException], None]) -> None:
+        """Call `on_fatal` when work finds the disk failing: what is there is known again only after a restart."""
+        self._on_fatal = on_fatal
         self._running: set[asyncio.Task[None]] = set()
 
     def spawn(self, work: Coroutine[None, None, None], *, name: str) -> None:
@@ -32,6 +35,8 @@ class Tasks:
     async def _guard(self, work: Coroutine[None, None, None], name: str) -> None:
         try:
             await work
+        except (StorageFailed, DatabaseDamaged) as error:
+            self._on_fatal(error)
         except QuorateError as error:
             log.warning("duty-failed", duty=name, code=error.code, error=str(error))
         except Exception:

@@ -37,7 +37,7 @@ def refused(refusal: Refusal) -> QuorateError:
     for kind in classes:
         classes += kind.__subclasses__()
         if kind.code == refusal.code:
-            return kind(refusal.message)
+            return kind(refusal.what, expected=refusal.expected, got=refusal.got)
     raise AssertionError(refusal.code)
 
 
@@ -107,6 +107,7 @@ class Worker:
 
     async def _start(self) -> asyncio.subprocess.Process:
         # One thread: a second one spins at barriers beside a busy node. Isolated: no module of the working directory.
+        # A group of its own: Ctrl-C is for the node alone, which still answers callers that wait for the worker.
         environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -116,6 +117,7 @@ class Worker:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env=environment,
+            process_group=0,
         )
         return self._process
 

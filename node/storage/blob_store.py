@@ -74,10 +74,10 @@ class BlobStore:
         """Bytes of all stored blobs."""
         return self._index.bytes_total
 
-    def orphan_bytes(self, author: PublicKey) -> int:
+    def orphan_sizes(self, author: PublicKey) -> list[int]:
         """Return what counts against an author's quota: its blobs that arrive or that no block has recorded yet."""
         unrecorded = (*self._index.orphans.values(), *self._arriving.values())
-        return sum(stored.size for stored in unrecorded if stored.author == author)
+        return [stored.size for stored in unrecorded if stored.author == author]
 
     def has(self, digest: Digest) -> bool:
         """Return whether the blob is stored here."""
@@ -132,15 +132,16 @@ class BlobStore:
             sync_directory(path.parent)
         self._index.put(digest, None)
 
-    def expire(self, height: Height, *, is_recorded: Callable[[Digest], bool]) -> tuple[Digest, ...]:
-        """Delete the blobs that were to be recorded below `height` and were not; return them in order.
+    def expire(
+        self, height: Height, *, is_recorded: Callable[[Digest], bool], most: int | None = None
+    ) -> tuple[Digest, ...]:
+        """Delete blobs that were to be recorded below `height` and were not, at most so many; return them in order.
 
         `is_recorded` asks the state after the head, so that a crash between an append and `set_recorded` costs nothing.
         """
+        overdue = sorted(digest for digest, stored in self._index.orphans.items() if stored.expires < height)[:most]
         deleted = []
-        for digest, stored in sorted(self._index.orphans.items()):
-            if stored.expires >= height:
-                continue
+        for digest in overdue:
             if is_recorded(digest):
                 self.set_recorded(digest)
             else:

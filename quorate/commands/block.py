@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from quorate.commands.base import NODE_DEFAULT, Folder, GenesisFile, Node, verb
+from quorate.commands.base import Folder, GenesisFile, Node, verb
+from quorate.environment import NODE_DEFAULT
 from quorate.errors import UsageError
 from quorate.output import Answer
 from quorate.pages import block_page
@@ -39,4 +40,4 @@ def _height(text: str) -> int | None:
     return int(text)
 
 
-app = verb(block)
+app = verb(block, "block", "block 7 --from exported")

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from quorate.commands.base import NODE_DEFAULT, Folder, GenesisFile, Node, verb
+from quorate.commands.base import Folder, GenesisFile, Node, verb
+from quorate.environment import NODE_DEFAULT
 from quorate.output import Answer
 from quorate.pages import blocks_page
 from quorate.reading import Origin, open_view
@@ -29,4 +30,4 @@ def blocks(
         )
 
 
-app = verb(blocks)
+app = verb(blocks, "blocks --limit 5", "blocks --before 100 --format jsonl")

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from quorate.commands.base import NODE_DEFAULT, GenesisFile, Node, ReaderKey, verb
+from quorate.commands.base import GenesisFile, Node, ReaderKey, verb
+from quorate.environment import NODE_DEFAULT
 from quorate.exporting import export_chain
 from quorate.output import Answer
 from quorate.plain_text import Fields
@@ -18,11 +19,19 @@ def export(
     genesis: GenesisFile = None,
     key: ReaderKey = None,
 ) -> Answer:
-    """Write blocks, certificates, genesis and, with an operator's --key, blobs to a folder; verified on the way."""
+    """Write the chain to a folder that anyone can verify offline.
+
+    Blocks, certificates, genesis and, with an operator's --key, blobs: everything is verified before it is written.
+    """
     origin = Origin(node=node, folder=None, genesis=genesis, key=key)
     with open_source(origin) as source:
         found = export_chain(source, target, trusted=origin.trusted(), with_blobs=key is not None)
-    warnings = [f"blob {digest} is not to be had: what needs it cannot be recomputed" for digest in found.missing]
+    warnings = []
+    if found.missing:
+        warnings.append(
+            f"recorded blobs that are not to be had: {', '.join(found.missing)}; `quorate verify` says whether a model "
+            "needs one"
+        )
     if key is None:
         warnings.append("no --key was given: blobs are left out, and models cannot be recomputed from this export")
     return Answer(
@@ -48,4 +57,4 @@ def export(
     )
 
 
-app = verb(export)
+app = verb(export, "export exported --key alpha/keys/operator.key --genesis genesis.json")

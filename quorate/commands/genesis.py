@@ -6,40 +6,53 @@ from typing import Annotated
 
 import typer
 
-from ledger.genesis import Genesis, assemble
+from ledger.errors import ConfigurationError, InputError
+from ledger.genesis import GENESIS_BYTES_MAX, Genesis, assemble
 from ledger.parameters import ChainParameters
 from ledger.quantities import TimeMs
 from ledger.rendering import plain
 from node.home import read_descriptor
-from participant.session import read_genesis
-from quorate.commands.base import noun
-from quorate.files import write_new_file
+from quorate.commands.base import example, noun
+from quorate.files import read_file, write_new_file
 from quorate.output import Answer
+from quorate.parsing import parse_name
 from quorate.plain_text import Fields, Shown, Table
-from quorate.reading import parse_name
 from quorate.words import grouped, moment, short
 
 app = noun("Assemble the file from which a chain begins, and look at it.")
 
 
-@app.command("assemble")
+@app.command(
+    "assemble", epilog=example("genesis assemble alpha.json beta.json gamma.json delta.json --chain cardiology")
+)
 def assemble_(
     descriptors: Annotated[list[Path], typer.Argument(help="Descriptor of each member.")],
     chain: Annotated[str, typer.Option(help="Name of the chain.")],
     out: Annotated[Path, typer.Option(help="File to write; never overwritten.")] = Path("genesis.json"),
 ) -> Answer:
-    """Write a genesis file; every member reads the chain id aloud before anybody starts."""
+    """Write a genesis file from the descriptors of all members.
+
+    Every member reads the chain id aloud to the others before anybody starts a node.
+    """
     members = tuple(read_descriptor(file) for file in descriptors)
     now = TimeMs(time.time_ns() // 1_000_000)
-    data = assemble(members, chain=parse_name(chain, "name of a chain"), time=now, parameters=ChainParameters())
+    name = parse_name(chain, "name of a chain")
+    try:
+        data = assemble(members, chain=name, time=now, parameters=ChainParameters())
+    except InputError as error:
+        raise ConfigurationError(f"these descriptors make no chain: {error}") from error
     write_new_file(out, data)
     return _answer(out, Genesis(data), following=f"quorate node start --home HOME --genesis {out}")
 
 
-@app.command("show")
+@app.command("show", epilog=example("genesis show genesis.json"))
 def show(file: Annotated[Path, typer.Argument(help="A genesis file.")] = Path("genesis.json")) -> Answer:
-    """Verify a genesis file and show its chain id, members and parameters."""
-    return _answer(file, read_genesis(file), following=f"quorate node start --home HOME --genesis {file}")
+    """Verify a genesis file, and show what it says.
+
+    Chain id, members and their addresses; with --format json every parameter.
+    """
+    genesis = Genesis(read_file(file, bytes_max=GENESIS_BYTES_MAX))
+    return _answer(file, genesis, following=f"quorate node start --home HOME --genesis {file}")
 
 
 def _answer(file: Path, genesis: Genesis, *, following: str) -> Answer:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from node.keystore import KeyPurpose, create_key
-from quorate.commands.base import noun
+from quorate.commands.base import example, noun
 from quorate.files import load_any_key
 from quorate.output import Answer
 from quorate.plain_text import Fields
@@ -14,7 +14,7 @@ from quorate.plain_text import Fields
 app = noun("Make signing keys, and show their public half.")
 
 
-@app.command("new")
+@app.command("new", epilog=example("key new --out site.key"))
 def new(
     out: Annotated[Path, typer.Option(help="File to write; never overwritten, readable by its owner alone.")],
     purpose: Annotated[KeyPurpose, typer.Option(help="What the key is for.")] = KeyPurpose.PARTICIPANT,
@@ -24,7 +24,7 @@ def new(
     return _answer(out, purpose, key.public.hex())
 
 
-@app.command("show")
+@app.command("show", epilog=example("key show site.key"))
 def show(file: Annotated[Path, typer.Argument(help="A key file.")]) -> Answer:
     """Show what a key is for, and its public half."""
     purpose, key = load_any_key(file)

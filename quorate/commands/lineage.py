@@ -4,10 +4,12 @@ from typing import Annotated
 
 import typer
 
-from quorate.commands.base import NODE_DEFAULT, Folder, GenesisFile, Node, ReaderKey, verb
+from quorate.commands.base import Folder, GenesisFile, Node, ReaderKey, verb
+from quorate.environment import NODE_DEFAULT
 from quorate.lineage import DEPTH_MAX, trace, tree
 from quorate.output import Answer
-from quorate.reading import Origin, open_view, parse_model
+from quorate.parsing import parse_model
+from quorate.reading import Origin, open_view
 
 
 def lineage(
@@ -29,4 +31,4 @@ def lineage(
         )
 
 
-app = verb(lineage)
+app = verb(lineage, "lineage cardio", "lineage cardio@3 --depth 10 --from exported")

@@ -5,21 +5,26 @@ from typing import Annotated
 
 import typer
 
-from quorate.commands.base import NODE_DEFAULT, Folder, GenesisFile, Node, noun
+from quorate.commands.base import Folder, GenesisFile, Node, example, noun
+from quorate.environment import NODE_DEFAULT
 from quorate.output import Answer
 from quorate.pages import model_page
+from quorate.parsing import parse_model
 from quorate.plain_text import Fields
 from quorate.pulling import pull_model
-from quorate.reading import Origin, open_view, parse_model
+from quorate.reading import Origin, open_view
 
 app = noun("Show a global model, or pull its weights.", default_show=True)
 
 Model = Annotated[str, typer.Argument(help="TASK@VERSION, or TASK for its newest model.")]
 
 
-@app.command("show")
+@app.command("show", epilog=example("model cardio", "model show cardio@3 --from exported"))
 def show(model: Model, node: Node = NODE_DEFAULT, folder: Folder = None, genesis: GenesisFile = None) -> Answer:
-    """Show the record of a global model: `quorate model TASK@VERSION` does the same."""
+    """Show the record of a global model.
+
+    `quorate model TASK@VERSION` does the same.
+    """
     task, version = parse_model(model)
     origin = Origin(node=node, folder=folder, genesis=genesis)
     with open_view(origin) as view:
@@ -32,7 +37,7 @@ def show(model: Model, node: Node = NODE_DEFAULT, folder: Folder = None, genesis
         )
 
 
-@app.command("pull")
+@app.command("pull", epilog=example("model pull cardio --out cardio.safetensors --key site.key"))
 def pull(
     model: Model,
     out: Annotated[Path, typer.Option(help="File to write; never overwritten.")],
@@ -41,10 +46,10 @@ def pull(
     genesis: GenesisFile = None,
     verify: Annotated[bool, typer.Option(help="Check the model's record and bytes against the genesis file.")] = True,  # noqa: FBT002 - typer's way
 ) -> Answer:
-    """Write a global model's float32 weights as an ordinary safetensors file."""
+    """Write a global model as an ordinary safetensors file."""
     task, version = parse_model(model)
-    origin = Origin(node=node, folder=None, genesis=genesis, key=key)
-    record = pull_model(task, version, out, origin=origin, verify=verify)
+    origin = Origin(node=node, folder=None, genesis=genesis)
+    record = pull_model(task, version, out, origin=origin, key=key, verify=verify)
     name = f"{task}@{record['version']}"
     return Answer(
         data={"file": str(out), "task": task, "version": record["version"], "view": record["view"], "verified": verify},
@@ -59,5 +64,5 @@ def pull(
             )
         ],
         warnings=() if verify else ("nothing was verified: the model is what the node says it is",),
-        next=f"quorate lineage {name}",
+        next=f"quorate lineage {name}{origin.options}",
     )

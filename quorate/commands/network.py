@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from ledger.quantities import VALIDATORS_MAX, VALIDATORS_MIN
-from quorate.commands.base import noun
+from quorate import environment
+from quorate.commands.base import example, noun
 from quorate.local_network import NETWORK_FILE, LocalNetwork
 from quorate.output import Answer
 from quorate.plain_text import Fields, Table
@@ -19,14 +20,17 @@ Folder = Annotated[Path, typer.Option("--dir", help="Folder of the network.")]
 EXIT_UNWELL = 1
 
 
-@app.command("up")
+@app.command("up", epilog=example("network up --dir trial"))
 def up(
     folder: Folder,
     validators: Annotated[
         int, typer.Option(help="How many, if the network is new.", min=VALIDATORS_MIN, max=VALIDATORS_MAX)
     ] = VALIDATORS_MIN,
 ) -> Answer:
-    """Start a network, a new one if the folder has none, and wait until every validator is ready."""
+    """Start a network, and wait until every validator is ready.
+
+    A new one if the folder has none. Each validator has a home of its own below the folder.
+    """
     if (folder / NETWORK_FILE).exists():
         network = LocalNetwork.open(folder)
     else:
@@ -38,18 +42,21 @@ def up(
             network.start(place)
     for place in places:
         network.wait_ready(place)
-    return _answer(network, following=f"quorate node status --node {network.urls[0]}")
+    return _answer(network, following=environment.export(node=network.urls[0], genesis=network.genesis))
 
 
-@app.command("down")
+@app.command("down", epilog=example("network down --dir trial"))
 def down(folder: Folder) -> Answer:
-    """Stop the validators that were started here, and nothing else; homes and chain stay."""
+    """Stop the validators that were started here.
+
+    And nothing else: homes and chain stay.
+    """
     network = LocalNetwork.open(folder)
     network.stop_all()
     return _answer(network, following=f"quorate network up --dir {folder}")
 
 
-@app.command("status")
+@app.command("status", epilog=example("network status --dir trial"))
 def status(folder: Folder) -> Answer:
     """Show each validator; exit code 1 unless all are ready."""
     network = LocalNetwork.open(folder)

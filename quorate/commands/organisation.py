@@ -6,17 +6,17 @@ import typer
 
 from node.home import Home as NodeHome
 from node.home import create_member
-from quorate.commands.base import Home, noun
+from quorate.commands.base import Home, example, noun
 from quorate.output import Answer
+from quorate.parsing import parse_name
 from quorate.plain_text import Fields
-from quorate.reading import parse_name
 
 app = noun("Set up a member that only trains.")
 
 
-@app.command("init")
+@app.command("init", epilog=example("organisation init --home clinic --name clinic"))
 def init(home: Home, name: Annotated[str, typer.Option(help="Name of the organisation.")]) -> Answer:
-    """Make the operator key of a member without a validator, and its descriptor."""
+    """Make operator key and descriptor of a member that only trains."""
     place = NodeHome(home)
     descriptor = create_member(place, organisation=parse_name(name, "name of an organisation"))
     return Answer(

@@ -4,10 +4,12 @@ from typing import Annotated
 
 import typer
 
-from quorate.commands.base import NODE_DEFAULT, Folder, GenesisFile, Node, verb
+from quorate.commands.base import Folder, GenesisFile, Node, verb
+from quorate.environment import NODE_DEFAULT
 from quorate.output import Answer
 from quorate.pages import participant_names, round_page
-from quorate.reading import Origin, open_view, parse_name
+from quorate.parsing import parse_name
+from quorate.reading import Origin, open_view
 
 
 def round_(
@@ -30,4 +32,4 @@ def round_(
         )
 
 
-app = verb(round_)
+app = verb(round_, "round cardio", "round cardio 3")

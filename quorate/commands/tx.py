@@ -4,10 +4,12 @@ from typing import Annotated
 
 import typer
 
-from quorate.commands.base import NODE_DEFAULT, Folder, GenesisFile, Node, verb
+from quorate.commands.base import Folder, GenesisFile, Node, verb
+from quorate.environment import NODE_DEFAULT
 from quorate.output import Answer
 from quorate.pages import transaction_page
-from quorate.reading import Origin, open_view, parse_digest
+from quorate.parsing import parse_digest
+from quorate.reading import Origin, open_view
 
 
 def tx(
@@ -30,4 +32,4 @@ def tx(
         )
 
 
-app = verb(tx)
+app = verb(tx, "tx ID --genesis genesis.json")

@@ -4,10 +4,12 @@ from typing import Annotated
 
 import typer
 
-from quorate.commands.base import NODE_DEFAULT, Folder, GenesisFile, Node, ReaderKey, verb
+from quorate.commands.base import Folder, GenesisFile, Node, ReaderKey, verb
+from quorate.environment import NODE_DEFAULT
 from quorate.output import Answer
 from quorate.pages import transaction_page, verdict_page
-from quorate.reading import Origin, open_source, open_view, parse_digest, parse_model
+from quorate.parsing import parse_digest, parse_model
+from quorate.reading import Origin, open_source, open_view
 from quorate.verdicts import EXIT_CODES, Outcome, Request, Verdict, verify
 from quorate.views import unpinned
 
@@ -86,4 +88,9 @@ def _verify_entry(origin: Origin, subject: str) -> Answer:
         )
 
 
-app = verb(verify_)
+app = verb(
+    verify_,
+    "verify --from exported --genesis genesis.json",
+    "verify cardio@3 --key alpha/keys/operator.key",
+    "verify ID --genesis genesis.json",
+)

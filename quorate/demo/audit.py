@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ledger.genesis import Genesis
 from quorate.chain_folder import ChainFolder
+from quorate.demo.claims import Claim
 from quorate.demo.consortium import Scene
 from quorate.demo.hospitals import RUNNING
 from quorate.demo.script import ROUNDS, TASK
@@ -27,14 +28,16 @@ def audit(scene: Scene, stage: Stage) -> Path:
     with NodeSource(scene.urls[0], key=key) as source:
         exported = export_chain(source, folder, trusted=genesis, with_blobs=True)
     stage.say(f"{exported.height} blocks and {exported.blobs} blobs in {folder}")
+    for digest in exported.missing:
+        stage.say(f"blob {digest[:12]}, an update that no round accepted, is not given to other members")
     verdict = _verify(folder, genesis)
     models = verdict.values.get("models", [])
     made = [model for model in models if model["version"] > 0]
     stage.say(f"{verdict.outcome}: {exported.height} blocks re-executed, {len(made)} global models recomputed")
     stage.check(
-        f"the exported chain verifies from genesis, and all {ROUNDS} global models are recomputed bit for bit",
-        held=verdict.outcome is Outcome.VERIFIED and len(made) == ROUNDS and not exported.missing,
-        detail="; ".join(map(str, verdict.errors)),
+        Claim.VERIFIED,
+        held=verdict.outcome is Outcome.VERIFIED and len(made) == ROUNDS,
+        detail="; ".join([f"{exported.height} blocks, {len(made)} models", *map(str, verdict.errors)]),
     )
     _tamper(folder, genesis, stage)
     return folder
@@ -49,11 +52,12 @@ def show_lineage(scene: Scene, folder: Path, stage: Stage) -> None:
 
 
 def _tamper(folder: Path, genesis: Genesis, stage: Stage) -> None:
-    """Flip one byte in a copy of a block, and in a copy of a blob."""
+    """Change one byte in a copy of a block, and in a copy of a blob."""
     blocks = sorted(path for path in (folder / "blocks").rglob("*") if path.is_file())
     blobs = sorted(path for path in (folder / "blobs").rglob("*") if path.is_file())
-    for what, file in (("block", blocks[len(blocks) // 2]), ("blob", blobs[len(blobs) // 2])):
-        copy = folder.with_name(f"tampered-{what}")
+    chosen = {Claim.BLOCK_TAMPERED: blocks[len(blocks) // 2], Claim.BLOB_TAMPERED: blobs[len(blobs) // 2]}
+    for claim, file in chosen.items():
+        copy = folder.with_name("tampered")
         shutil.copytree(folder, copy)
         target = copy / file.relative_to(folder)
         data = bytearray(target.read_bytes())
@@ -62,9 +66,8 @@ def _tamper(folder: Path, genesis: Genesis, stage: Stage) -> None:
         target.write_bytes(data)
         verdict = _verify(copy, genesis)
         found = "; ".join(map(str, verdict.errors))
-        stage.say(f"one bit of {file.relative_to(folder)} flipped in a copy: {verdict.outcome}")
-        stage.say(f"   {found[:200]}")
-        stage.check(f"a flipped bit in a {what} is detected", held=verdict.outcome is Outcome.TAMPERED, detail="")
+        stage.say(f"byte {place} of {file.relative_to(folder)} changed in a copy: {verdict.outcome}")
+        stage.check(claim, held=verdict.outcome is Outcome.TAMPERED, detail=found)
         shutil.rmtree(copy)
 
 

@@ -1,5 +1,7 @@
 """Setting the scene: four validators as processes, six hospitals enrolled, one task registered."""
 
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,9 @@ from ledger.keys import SigningKey
 from ledger.quantities import ParticipantId
 from ledger.tasks import PRIVACY_PLAIN, EqualWeights, FedAvg, Invitation, TaskSpec, TrimmedMean
 from node.keystore import KeyPurpose, create_key
-from participant.consortium import Consortium
 from participant.operator import Operator
 from participant.preparation import prepare_task
+from quorate.demo.command_line import run_commands
 from quorate.demo.hospitals import RUNNING, SHARES, TRAINING_ONLY, Patients, load, new_model
 from quorate.demo.script import (
     ATTEMPT_MS,
@@ -23,14 +25,18 @@ from quorate.demo.script import (
     DEADLINE_MS,
     FAULTY_MAX,
     NORM_MAX,
+    PATIENCE_SECONDS,
     ROUNDS,
     TASK,
     UPDATES_MIN,
 )
 from quorate.demo.stage import Stage
+from quorate.errors import ProcessFailed
 from quorate.local_network import LocalNetwork
+from quorate.ports import free_ports
 
 NORM_UNIT = 2**30
+PAUSE_SECONDS = 0.05
 
 
 @dataclass(slots=True)
@@ -43,6 +49,8 @@ class Scene:
     test: Patients
     numbers: dict[str, ParticipantId] = field(default_factory=dict)
     """Registry number of each hospital."""
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=5.0))
+    """One for all questions: a new one reads all trusted certificates first."""
 
     @property
     def urls(self) -> list[str]:
@@ -58,35 +66,40 @@ class Scene:
         names = [member.name for member in self.network.members]
         return self.network.home(names.index(hospital)).key(KeyPurpose.OPERATOR)
 
-    def site(self, hospital: str, *, first: int) -> Consortium:
-        """Return a hospital's way in, which asks validator `first` before the others."""
-        start = first % len(self.urls)
-        nodes = self.urls[start:] + self.urls[:start]
-        return Consortium(nodes=nodes, genesis=self.network.genesis, key=self.key(hospital))
-
     def get(self, path: str, *, node: int) -> dict[str, Any]:
         """Ask one validator over REST."""
-        answer = httpx.get(self.urls[node] + path, timeout=5.0)
+        answer = self.http.get(self.urls[node] + path)
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
         return found
 
-    def place(self, validator: int) -> int:
-        """Return the place among the members of a validator's registry number: both follow the names' order."""
-        return validator
-
 
 def set_scene(folder: Path, stage: Stage) -> Scene:
-    """Make homes, keys and genesis, by what four hosts would do, and start the validators."""
+    """Make homes, keys and genesis by the very commands that each host would type."""
     stage.scene("Four hospitals run a validator each, two only train")
-    network = LocalNetwork.create(folder / "network", organisations=RUNNING, trainers=TRAINING_ONLY, chain=CHAIN)
-    for name in RUNNING:
-        stage.say(f"{name}: quorate node init (own keys, a signed descriptor)")
-    for name in TRAINING_ONLY:
-        stage.say(f"{name}: quorate organisation init (an operator key)")
-    stage.say(f"quorate genesis assemble: chain {network.chain_id()[:16]}..., the digest members read to each other")
+    place = folder / "network"
+    place.mkdir(parents=True)
+    commands = []
+    for name, (link, rest, metrics) in zip(RUNNING, _addresses(len(RUNNING)), strict=True):
+        ports = ["--link", link, "--rest", rest, "--metrics", metrics]
+        commands.append(["node", "init", "--home", name, "--organisation", name, *ports])
+    commands += [["organisation", "init", "--home", name, "--name", name] for name in TRAINING_ONLY]
+    run_commands(commands, folder=place)
+    descriptors = [f"{name}/descriptor.json" for name in (*RUNNING, *TRAINING_ONLY)]
+    assemble = ["genesis", "assemble", *descriptors, "--chain", CHAIN]
+    run_commands([assemble], folder=place)
+    for command in [*commands, assemble]:
+        stage.say(f"quorate {' '.join(command)}")
+    network = LocalNetwork.of_homes(place)
+    stage.say(f"each member reads the chain id to the others: {network.chain_id()}")
     shares, test = load()
     return Scene(folder=folder, network=network, shares=shares, test=test)
+
+
+def _addresses(count: int) -> Iterator[tuple[str, str, str]]:
+    """Yield the addresses of each validator: links, callers, metrics."""
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(3 * count)]
+    return zip(*[iter(addresses)] * 3, strict=True)
 
 
 def start_validators(scene: Scene, stage: Stage) -> None:
@@ -94,7 +107,7 @@ def start_validators(scene: Scene, stage: Stage) -> None:
     for place in range(len(RUNNING)):
         scene.network.start(place)
     running = [member.process for member in scene.network.members[: len(RUNNING)]]
-    stage.say(f"four processes started: {', '.join(map(str, running))}; each with TLS links, LevelDB, REST of its own")
+    stage.say(f"quorate node start: processes {', '.join(map(str, running))}, with TLS links, LevelDB and REST each")
 
 
 def wait_for_validators(scene: Scene, stage: Stage) -> None:
@@ -161,3 +174,17 @@ def _operator(scene: Scene, hospital: str, first: int) -> Operator:
     start = first % len(scene.urls)
     nodes = scene.urls[start:] + scene.urls[:start]
     return Operator(nodes=nodes, genesis=scene.network.genesis, key=scene.operator_key(hospital))
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for something to become true, asking nodes; raises ProcessFailed once patience has run out."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            if condition():
+                return
+        except httpx.HTTPError:
+            pass
+        if time.monotonic() > end:
+            raise ProcessFailed("demo", expected=f"{what} within {PATIENCE_SECONDS:g} s", got="nothing of the kind")
+        time.sleep(PAUSE_SECONDS)

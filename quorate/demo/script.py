@@ -14,9 +14,16 @@ UPDATES_MIN = 3
 
 TOO_LONG_ROUND = 1
 """Round in which the hostile hospital first tries an update over the norm bound."""
+TOO_LONG = 2.0
+"""How many times too long that is: every value of it stays on the layout's grid, so that the norm alone is at fault."""
 KILL_ROUND = 3
 RESTART_ROUND = 5
 ABSENT_ROUND = 6
+
+PATIENCE_SECONDS = 60.0
+"""Far longer than anything takes: after it the demo gives up and says so."""
+SITE_SECONDS = 10.0
+"""How long a site waits for a round to open."""
 
 
 def seed_of(hospital: str, number: int) -> int:

@@ -1,22 +1,14 @@
-"""What the demo shows while it works, and the list of things that must have held in the end."""
+"""What the demo shows while it works, and the verdict in the end."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """Something that the demo claims."""
-
-    claim: str
-    held: bool
-    detail: str
+from quorate.demo.claims import Claim, Verdict
 
 
 class Stage:
@@ -24,7 +16,7 @@ class Stage:
 
     def __init__(self, *, steps: int) -> None:
         self.console = Console(highlight=False)
-        self.checks: list[Check] = []
+        self._verdict = Verdict()
         self._began = time.monotonic()
         self._progress = Progress(
             SpinnerColumn(),
@@ -57,18 +49,18 @@ class Stage:
         """Show a table or tree."""
         self.console.print(thing)
 
-    def check(self, claim: str, *, held: bool, detail: str = "") -> None:
-        """Note whether a claim held; the demo's exit code depends on all of them."""
-        self.checks.append(Check(claim, held, detail))
+    def check(self, claim: Claim, *, held: bool, detail: str) -> None:
+        """Note what a claim came to; the demo's exit code depends on all of them."""
+        self._verdict.show(claim, held=held, detail=detail)
 
     def verdict(self) -> bool:
         """Print all claims, and return whether all held."""
         self.console.print("\n[bold]What held[/bold]")
-        for check in self.checks:
-            mark = "[green]yes[/green]" if check.held else "[red]NO [/red]"
-            detail = f"  [dim]{escape(check.detail)}[/dim]" if check.detail else ""
-            self.console.print(f"  {mark}  {escape(check.claim)}{detail}", soft_wrap=True)
-        return all(check.held for check in self.checks)
+        for claim, shown in self._verdict.rows():
+            mark = "[green]yes[/green]" if shown.held else "[red]NO [/red]"
+            self.console.print(f"  {mark}  {escape(claim)}", soft_wrap=True)
+            self.console.print(f"       [dim]{escape(shown.detail)}[/dim]", soft_wrap=True)
+        return self._verdict.holds
 
     @property
     def seconds(self) -> float:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from consensus.engine import Engine
-from consensus.messages import CertifiedBlock, Message, Proposal, Votes
+from consensus.messages import Message, Proposal, Votes
 from consensus.ports import Effects, Head, Moment, Send, Timing
 from consensus.records import Record, decode_record, encode_record, needed_records
 from ledger.blocks import Block
+from ledger.certificates import CertifiedBlock
 from ledger.quantities import Height, TimeMs, ValidatorId
 from ledger.votes import Vote, VoteKind
 from tests.consensus.forge import Forge

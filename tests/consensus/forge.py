@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from consensus.messages import CertifiedBlock, Choice, NewView, NewViewPayload, ViewChange, ViewChangePayload, Votes
+from consensus.messages import Choice, NewView, NewViewPayload, ViewChange, ViewChangePayload, Votes
 from consensus.new_view import EraContext, choose
 from ledger.blocks import Block, BlockHeader
-from ledger.certificates import CommitCertificate, PreparedCertificate
+from ledger.certificates import CertifiedBlock, CommitCertificate, PreparedCertificate
 from ledger.encoding import Purpose, encode
 from ledger.hashing import Digest
 from ledger.keys import SigningKey

@@ -3,14 +3,18 @@
 import pytest
 from msgspec.structs import replace
 
-from consensus.bodies import NAMED_MAX, VOTED_WINDOWS_MAX, Bodies, check_body
+from consensus.bodies import ASKED_MAX, VOTED_WINDOWS_MAX, Bodies, check_body
+from consensus.messages import FetchBody, Proposal
 from ledger.blocks import Block
 from ledger.errors import InvalidBlock
 from ledger.quantities import Height, ValidatorId
+from tests.consensus.bench import Bench
 from tests.consensus.forge import Forge
 
 FORGE = Forge()
-A, B = FORGE.chain(2)
+CHAIN = FORGE.chain(4)
+A, B, *_ = CHAIN
+OTHER = FORGE.chain(4, name="other")
 
 
 def others(count: int) -> list[Block]:
@@ -59,15 +63,15 @@ def test_looking_at_an_early_body_does_not_move_it() -> None:
     assert bodies.get(early[0].digest) is None
 
 
-def test_named_bodies_are_bounded_and_do_not_displace_those_voted_for() -> None:
+def test_bodies_asked_for_are_bounded_and_do_not_displace_those_voted_for() -> None:
     bodies = Bodies(window=1)
     bodies.hold(A, prepared=())
-    named = others(NAMED_MAX + 1)
-    for block in named:
+    wanted = others(ASKED_MAX + 1)
+    for block in wanted:
         bodies.keep(block)
     assert bodies.get(A.digest) is A
-    assert bodies.get(named[0].digest) is None
-    assert bodies.get(named[1].digest) is not None
+    assert bodies.get(wanted[0].digest) is None
+    assert bodies.get(wanted[1].digest) is not None
 
 
 def test_bodies_voted_for_are_bounded_and_the_prepared_one_stays() -> None:
@@ -97,3 +101,43 @@ def test_bodies_up_to_the_head_are_forgotten() -> None:
     bodies.prune(Height(1))
     assert bodies.get(A.digest) is None
     assert bodies.get(B.digest) is B
+
+
+def test_a_missing_body_is_asked_of_the_primary_first_and_then_of_everybody() -> None:
+    bench = Bench(FORGE, 0)
+    bench.receive(1, FORGE.pre_prepare(CHAIN[0].header))
+    bench.tick(0.1)
+    bench.tick(0.3)
+    assert [send.to for send in bench.sent if isinstance(send.message, FetchBody)] == [1, None]
+
+
+def test_a_missing_body_is_asked_for_less_and_less_often() -> None:
+    bench = Bench(FORGE, 0)
+    bench.receive(1, FORGE.pre_prepare(CHAIN[0].header))
+    for _ in range(100):
+        bench.tick(0.1)
+    assert 3 <= len(bench.of_kind(FetchBody)) <= 7
+
+
+def test_what_was_asked_for_is_forgotten_once_it_is_appended() -> None:
+    bench = Bench(FORGE, 0)
+    bench.receive(1, FORGE.pre_prepare(CHAIN[0].header))
+    bench.receive(1, Proposal(block=CHAIN[0]))
+    bench.commit_by([1, 2, 3], CHAIN[0])
+    assert bench.height == 1
+    assert not bench.engine._replica.catch_up.bodies
+
+
+def test_bodies_far_above_the_head_are_not_kept() -> None:
+    bench = Bench(FORGE, 0)
+    bench.receive(1, *(Proposal(block=block) for block in CHAIN))
+    kept = [block.header.height for block in CHAIN if bench.engine._replica.bodies.get(block.digest) is not None]
+    assert kept == [1, 2]
+
+
+def test_a_body_that_was_asked_for_is_kept_from_whoever_sends_it() -> None:
+    bench = Bench(FORGE, 0)
+    bench.receive(1, FORGE.pre_prepare(CHAIN[0].header))
+    bench.receive(3, *(Proposal(block=block) for block in OTHER[:1]), Proposal(block=CHAIN[0]))
+    bench.receive(3, *(Proposal(block=FORGE.block(FORGE.genesis, bytes([number]))) for number in range(8)))
+    assert bench.engine._replica.accepted

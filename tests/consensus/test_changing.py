@@ -4,8 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from consensus.errors import ProtocolViolation
-from consensus.messages import FetchNewView, FetchViewChanges, Finality, NewView, Status, ViewChange, Votes
-from ledger.quantities import Era, Height, ValidatorId, View
+from consensus.messages import FetchNewView, FetchViewChanges, Finality, NewView, ViewChange
+from ledger.quantities import Era, ValidatorId, View
 from ledger.votes import VoteKind
 from tests.consensus.bench import Bench
 from tests.consensus.cluster import Cluster
@@ -115,6 +115,15 @@ def test_view_changes_for_ever_other_views_take_no_room(order: int) -> None:
     assert sorted(bench.engine._replica.view_changes) == [96, 97, 98, 99]
 
 
+def test_a_view_change_that_is_known_costs_nothing_more() -> None:
+    """It is repeated all the time; its signatures are not even looked at again."""
+    bench = Bench(FORGE, 0)
+    change = FORGE.view_change(3, 1)
+    bench.receive(3, change)
+    assert bench.receive(3, replace(change, signature=FORGE.view_change(3, 2).signature)) == []
+    assert bench.engine._replica.view_changes[View(1)] == {3: change}
+
+
 def test_new_views_take_room_for_one_a_primary() -> None:
     bench = Bench(FORGE, 0)
     for view in range(1, 30):
@@ -135,6 +144,14 @@ def test_the_smallest_view_that_f_plus_1_want_is_joined() -> None:
     bench.receive(3, FORGE.view_change(3, 7))
     bench.receive(2, FORGE.view_change(2, 4))
     assert bench.engine.view == 4
+
+
+def test_of_several_views_that_one_validator_wants_the_smallest_is_joined_first() -> None:
+    """Its primary may be waiting for just this view change."""
+    bench = Bench(FORGE, 0)
+    bench.receive(3, FORGE.view_change(3, 3), FORGE.view_change(3, 7))
+    bench.receive(2, FORGE.view_change(2, 4))
+    assert [change.payload.view for change in bench.of_kind(ViewChange)] == [3, 4]
 
 
 def test_joining_goes_on_through_every_view_that_others_have_reached() -> None:
@@ -192,21 +209,6 @@ def test_own_messages_that_come_back_change_nothing() -> None:
     assert bench.engine._replica.tally.committed(quorum=1) is None
 
 
-def test_the_new_view_timer_starts_with_a_quorum_of_view_changes_and_doubles() -> None:
-    bench = Bench(FORGE, 0)
-    bench.submit(b"item")
-    bench.tick(1.0)
-    assert bench.engine.view == 1
-    bench.tick(50.0)
-    assert bench.engine.view == 1, "nobody else wants it: no timer"
-    bench.receive(1, FORGE.view_change(1, 1))
-    bench.receive(3, FORGE.view_change(3, 1))
-    bench.tick(1.9)
-    assert bench.engine.view == 1
-    bench.tick(0.1)
-    assert bench.engine.view == 2
-
-
 def test_a_view_change_is_resent_byte_for_byte() -> None:
     bench = Bench(FORGE, 0)
     bench.submit(b"item")
@@ -218,76 +220,6 @@ def test_a_view_change_is_resent_byte_for_byte() -> None:
     changes = bench.of_kind(ViewChange)
     assert len(changes) >= 3
     assert len(set(changes)) == 1
-
-
-def test_the_primary_starts_its_view_with_the_first_quorum() -> None:
-    bench = Bench(FORGE, 2)
-    bench.receive(0, FORGE.view_change(0, 1, prepared=[FORGE.prepared(A.header)]))
-    bench.receive(3, FORGE.view_change(3, 1))
-    (new_view,) = bench.of_kind(NewView)
-    assert [chosen.digest for chosen in new_view.payload.choices] == [A.digest]
-    assert len(new_view.payload.view_changes) == FORGE.quorum
-
-
-def test_a_primary_that_restarts_in_its_view_says_the_same() -> None:
-    bench = Bench(FORGE, 2)
-    bench.submit(b"item")
-    bench.receive(0, FORGE.view_change(0, 1))
-    bench.receive(3, FORGE.view_change(3, 1))
-    before = bench.of_kind(NewView), bench.votes(VoteKind.PRE_PREPARE)
-    bench.sent.clear()
-    bench.restart()
-    bench.submit(b"another item")
-    bench.tick(0.3)
-    assert bench.of_kind(NewView)[0] == before[0][0]
-    assert bench.votes(VoteKind.PRE_PREPARE) == before[1]
-
-
-def test_a_far_base_is_fetched_before_anything_is_voted_in_the_view() -> None:
-    bench = Bench(FORGE, 0)
-    changes = [FORGE.view_change(who, 1, certificate=FORGE.certificate(A.header)) for who in (1, 2, 3)]
-    fresh = FORGE.block(A.header, b"x", proposer=2)
-    bench.receive(2, FORGE.new_view(changes), *changes)
-    bench.propose(fresh, view=1)
-    assert not bench.of_kind(Votes)
-    bench.receive(3, Status(era=Era(0), view=View(1), head=Height(1)))
-    bench.propose(A, view=0)
-    assert bench.height == 1
-    assert [vote.digest for vote in bench.votes(VoteKind.PREPARE)] == [fresh.digest]
-
-
-def test_the_bases_certificate_survives_a_restart() -> None:
-    bench = Bench(FORGE, 0)
-    changes = [FORGE.view_change(who, 1, certificate=FORGE.certificate(A.header)) for who in (1, 2, 3)]
-    bench.receive(2, FORGE.new_view(changes), *changes)
-    bench.restart()
-    bench.propose(A, view=0)
-    assert bench.height == 1
-
-
-def test_a_primary_that_has_appended_more_than_the_base_says_so() -> None:
-    bench = Bench(FORGE, 2)
-    bench.propose(A)
-    bench.commit_by([0, 1, 3], A)
-    bench.receive(0, FORGE.view_change(0, 1))
-    bench.receive(1, FORGE.view_change(1, 1))
-    bench.receive(3, FORGE.view_change(3, 1))
-    assert Finality(certificate=bench.chain[0].certificate) in bench.of_kind(Finality)  # type: ignore[arg-type]
-
-
-def test_a_replica_ahead_of_all_choices_goes_on_above_its_head() -> None:
-    """Its NEW-VIEW carries a block over that it has appended: it does not vote for that again."""
-    bench = Bench(FORGE, 2)
-    bench.propose(A)
-    bench.commit_by([0, 1, 3], A)
-    bench.sent.clear()
-    bench.submit(b"item")
-    held = FORGE.prepared(A.header)
-    bench.receive(0, FORGE.view_change(0, 1, prepared=[held]))
-    bench.receive(1, FORGE.view_change(1, 1, prepared=[held]))
-    (new_view,) = bench.of_kind(NewView)
-    assert new_view.payload.base.height in {0, 1}
-    assert {vote.height for vote in bench.votes(VoteKind.PRE_PREPARE)} == {2}
 
 
 def test_a_new_view_for_another_primarys_view_is_a_violation() -> None:

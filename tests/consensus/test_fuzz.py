@@ -19,8 +19,9 @@ from tests.consensus.bench import Bench
 from tests.consensus.forge import Forge
 from tests.ledger.strategies import trying, values
 from tests.simulation.checker import Violation
+from tests.simulation.faults import Faults
 from tests.simulation.runs import run_world
-from tests.simulation.world import Faults, World
+from tests.simulation.world import World
 
 FORGE = Forge()
 A, B = FORGE.chain(2)
@@ -35,7 +36,7 @@ def state_of(engine: Engine) -> str:
     for part in ("safety", "tally", "bodies"):
         state[part] = vars(getattr(replica, part))
     catch_up = {name: getattr(replica.catch_up, name) for name in type(replica.catch_up).__slots__}
-    del catch_up["waiting_since"]
+    del catch_up["blocks"]
     return repr((state, catch_up))
 
 

@@ -26,7 +26,7 @@ from ledger.quantities import VALIDATORS_MAX, Height, View
 from ledger.votes import VoteKind
 from tests.consensus.forge import Forge
 from tests.ledger.strategies import trying, values
-from tests.simulation.world import Envelope
+from tests.simulation.faults import Envelope
 
 FORGE = Forge()
 A, B, C = FORGE.chain(3)

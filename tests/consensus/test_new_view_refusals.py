@@ -61,7 +61,8 @@ COMMITS = CERTIFICATE.commits
 OTHERS_COMMIT = FORGE.certificate(OTHER.header).commits[0]
 LATER_COMMIT = FORGE.certificate(A.header, 1).commits[0]
 BAD_CERTIFICATES = {
-    "of another era": replace(CERTIFICATE, era=Era(1)),
+    "of another era": FORGE.certificate(replace(A.header, era=Era(1))),
+    "said to be of another era": replace(CERTIFICATE, era=Era(1)),
     "one signer fewer": replace(CERTIFICATE, commits=COMMITS[:-1]),
     "one signer more": FORGE.certificate(A.header, signers=range(4)),
     "a repeated signer": replace(CERTIFICATE, commits=(COMMITS[0], COMMITS[0], COMMITS[1])),
@@ -90,7 +91,7 @@ BAD_PREPARED = {
     "above the window": [FORGE.prepared(D.header, 1)],
     "of the view to be entered": [FORGE.prepared(B.header, 3)],
     "of a later view": [FORGE.prepared(B.header, 4)],
-    "of another era": [replace(PREPARED, header=replace(B.header, era=Era(1)))],
+    "of another era": [FORGE.prepared(replace(B.header, era=Era(1)), 1)],
     "one prepare fewer": [replace(PREPARED, prepares=PREPARES[:-1])],
     "one prepare more": [FORGE.prepared(B.header, 1, signers=FORGE.backups(1))],
     "a repeated prepare": [replace(PREPARED, prepares=(PREPARES[0], PREPARES[0]))],
@@ -165,6 +166,13 @@ def test_b5_a_new_view_that_rests_on_a_bad_set_is_refused(name: str) -> None:
     changes = BAD_SETS[name]
     digests = tuple(change.payload.digest for change in changes)
     refuses_new_view(signed(view_changes=digests), changes)
+
+
+def test_a_new_view_that_is_of_another_era_all_over_is_refused() -> None:
+    changes = tuple(
+        FORGE.sign_view_change(replace(FORGE.view_change(who, 3).payload, era=Era(1))) for who in range(FORGE.quorum)
+    )
+    refuses_new_view(FORGE.sign_new_view(replace(FORGE.new_view(changes).payload, era=Era(1))), changes)
 
 
 def test_a_forged_signature_in_the_set_is_refused() -> None:

@@ -5,7 +5,7 @@ from itertools import permutations
 import pytest
 from msgspec.structs import replace
 
-from consensus.errors import ProtocolViolation, StateDivergence
+from consensus.errors import ProtocolViolation
 from consensus.messages import FetchBody, Finality, Message, Proposal, Votes
 from ledger.blocks import Block
 from ledger.hashing import sha256
@@ -14,7 +14,7 @@ from ledger.votes import VoteKind
 from tests.consensus.bench import DRIFT_MS, Bench
 from tests.consensus.forge import Forge
 from tests.simulation.chain import EPOCH_MS
-from tests.simulation.toy import LAST_ITEM, build_header
+from tests.simulation.toy import build_header
 
 FORGE = Forge()
 WIDE = Forge(window=4)
@@ -133,8 +133,10 @@ def test_a_refused_proposal_is_refused_once_in_a_view() -> None:
 def test_a_replica_that_refuses_a_proposal_still_appends_it_when_it_is_certified_elsewhere_and_executes() -> None:
     bench = Bench(FORGE, 0)
     bench.receive(PRIMARY, Proposal(block=WRONG["proposer"]), FORGE.pre_prepare(WRONG["proposer"].header))
+    assert bench.engine._replica.refused
     bench.receive(2, Finality(certificate=FORGE.certificate(WRONG["proposer"].header, 1)))
     assert bench.height == 1
+    assert not bench.engine._replica.refused
 
 
 def ahead(milliseconds: int) -> Block:
@@ -168,110 +170,6 @@ def test_the_parents_time_may_be_far_ahead_of_the_own_clock() -> None:
     assert heights(bench, VoteKind.PREPARE) == [2]
 
 
-def test_a_chosen_block_is_not_measured_against_the_clock() -> None:
-    bench = Bench(FORGE, 0)
-    block = ahead(10 * DRIFT_MS)
-    changes = FORGE.view_changes(1, prepared=[FORGE.prepared(block.header)])
-    bench.receive(2, FORGE.new_view(changes), *changes)
-    bench.propose(block, view=1)
-    assert heights(bench, VoteKind.PREPARE) == [1]
-
-
-def test_a_pre_prepare_against_the_choice_of_new_view_is_refused() -> None:
-    bench = Bench(FORGE, 0)
-    changes = FORGE.view_changes(1, prepared=[FORGE.prepared(A.header)])
-    bench.receive(2, FORGE.new_view(changes), *changes)
-    bench.propose(FORGE.block(FORGE.genesis, b"fresh", proposer=2), view=1)
-    assert not bench.votes(VoteKind.PREPARE)
-    assert "proposal-refused" in bench.events
-
-
-def test_a_chosen_block_that_does_not_execute_here_stops_the_replica() -> None:
-    bench = Bench(FORGE, 0)
-    block = WRONG["roots"]
-    changes = FORGE.view_changes(1, prepared=[FORGE.prepared(block.header)])
-    bench.receive(2, FORGE.new_view(changes), *changes)
-    with pytest.raises(StateDivergence):
-        bench.propose(block, view=1)
-
-
-def test_a_certified_block_that_does_not_execute_here_stops_the_replica() -> None:
-    bench = Bench(FORGE, 0)
-    bench.receive(1, Finality(certificate=FORGE.certificate(WRONG["roots"].header)))
-    with pytest.raises(StateDivergence):
-        bench.receive(1, Proposal(block=WRONG["roots"]))
-
-
-def test_a_certified_block_on_another_parent_stops_the_replica() -> None:
-    bench = Bench(FORGE, 0)
-    bench.propose(A)
-    bench.commit_by([1, 2, 3], A)
-    child = FORGE.block(OTHER.header, b"x")
-    bench.receive(1, Finality(certificate=FORGE.certificate(child.header)))
-    with pytest.raises(StateDivergence):
-        bench.receive(1, Proposal(block=child))
-
-
-def test_a_new_view_that_a_later_one_has_overtaken_stops_nobody() -> None:
-    """It chose A and B; a later view has decided otherwise, and this replica has appended that."""
-    a, b, _, _ = WIDE.chain(4)
-    other = WIDE.block(WIDE.genesis, b"other")
-    bench = Bench(WIDE, 0)
-    bench.receive(3, Proposal(block=other), Finality(certificate=WIDE.certificate(other.header, 2)))
-    assert bench.height == 1
-    changes = WIDE.view_changes(1, prepared=[WIDE.prepared(a.header), WIDE.prepared(b.header)])
-    bench.receive(2, WIDE.new_view(changes), *changes)
-    bench.propose(b, view=1)
-    assert bench.engine.view == 1
-    assert not bench.of_kind(Votes)
-
-
-def test_a_primary_whose_new_view_was_overtaken_proposes_nothing() -> None:
-    a, b, _, _ = WIDE.chain(4)
-    other = WIDE.block(WIDE.genesis, b"other")
-    bench = Bench(WIDE, 2)
-    held = [WIDE.prepared(a.header), WIDE.prepared(b.header)]
-    for who in (0, 1):
-        bench.receive(who, WIDE.view_change(who, 1, prepared=held))
-    assert bench.engine.is_active
-    bench.receive(3, Proposal(block=other), Finality(certificate=WIDE.certificate(other.header, 2)))
-    bench.receive(3, Proposal(block=b))
-    bench.submit(b"item")
-    assert bench.height == 1
-    assert not bench.votes(VoteKind.PRE_PREPARE)
-
-
-@pytest.mark.parametrize("restarts", [False, True])
-def test_blocks_above_one_that_was_decided_against_are_given_up(restarts: bool) -> None:  # noqa: FBT001
-    a, b, _, _ = WIDE.chain(4)
-    other = WIDE.block(WIDE.genesis, b"other")
-    bench = Bench(WIDE, 0)
-    bench.propose(a)
-    bench.propose(b)
-    bench.receive(3, Proposal(block=other), Finality(certificate=WIDE.certificate(other.header, 1)))
-    assert bench.height == 1
-    if restarts:
-        bench.restart()
-    bench.prepare_by([2, 3], b)
-    assert not bench.votes(VoteKind.COMMIT)
-    assert not bench.engine._replica.accepted
-
-
-@pytest.mark.parametrize("restarts", [False, True])
-def test_a_primary_that_was_decided_against_neither_stops_nor_contradicts_itself(restarts: bool) -> None:  # noqa: FBT001
-    other = WIDE.block(WIDE.genesis, b"other")
-    bench = Bench(WIDE, PRIMARY)
-    for number in range(9):
-        bench.submit(f"item {number}".encode())
-    assert heights(bench, VoteKind.PRE_PREPARE) == [1, 2, 3, 4]
-    bench.receive(3, Proposal(block=other), Finality(certificate=WIDE.certificate(other.header, 1)))
-    if restarts:
-        bench.restart()
-    bench.submit(b"one more")
-    bench.tick(0.5)
-    assert heights(bench, VoteKind.PRE_PREPARE) == [1, 2, 3, 4]
-
-
 def test_what_can_be_appended_is_appended_while_a_higher_body_is_missing() -> None:
     bench = Bench(WIDE, 0)
     a, b, _, _ = WIDE.chain(4)
@@ -288,6 +186,7 @@ def test_a_certificate_finalises_all_ancestors() -> None:
     bench.receive(1, *(Proposal(block=block) for block in chain))
     bench.receive(3, Finality(certificate=WIDE.certificate(chain[2].header, 5)))
     assert [certified.certificate is not None for certified in bench.chain] == [False, False, True]
+    assert bench.engine._replica.certificate is None, "nothing is left to be fetched"
 
 
 def test_a_late_vote_is_answered_with_the_heads_certificate_once_things_are_settled() -> None:
@@ -309,6 +208,17 @@ def test_a_late_vote_that_somebody_else_repeats_is_not_answered() -> None:
     assert bench.receive(3, FORGE.prepare(2, A.header)) == []
 
 
+def test_votes_that_cannot_matter_take_no_room() -> None:
+    """Far above the head, or of views far below or above the current one."""
+    bench = Bench(FORGE, 0)
+    changes = FORGE.view_changes(6)
+    bench.receive(3, FORGE.new_view(changes), *changes)
+    far = FORGE.chain(4)
+    bench.receive(2, *(FORGE.commit(2, block.header, view=6) for block in far))
+    bench.receive(2, *(FORGE.commit(2, A.header, view) for view in (0, 1, 2, 14, 15)))
+    assert sorted(bench.engine._replica.tally._slots) == [(2, 1), (6, 1), (6, 2), (14, 1)]
+
+
 def test_equivocation_is_noted() -> None:
     bench = Bench(FORGE, 0)
     bench.receive(1, FORGE.pre_prepare(A.header), FORGE.pre_prepare(OTHER.header))
@@ -317,34 +227,6 @@ def test_equivocation_is_noted() -> None:
     votes = (FORGE.vote(VoteKind.PREPARE, A.header), FORGE.vote(VoteKind.PREPARE, OTHER.header))
     bench.receive(2, FORGE.votes(2, *votes))
     assert bench.events.count("equivocation") == 2
-
-
-def test_nobody_votes_for_a_child_of_the_block_that_ends_the_era() -> None:
-    bench = Bench(WIDE, 0)
-    last = WIDE.block(WIDE.genesis, LAST_ITEM)
-    child = WIDE.block(last.header, b"x")
-    bench.propose(last)
-    bench.receive(PRIMARY, Proposal(block=child))
-    vote = replace(WIDE.vote(VoteKind.PRE_PREPARE, child.header), era=Era(0))
-    bench.receive(PRIMARY, WIDE.votes(PRIMARY, vote))
-    assert heights(bench, VoteKind.PREPARE) == [1]
-    bench.commit_by([1, 2, 3], last)
-    assert bench.engine.has_ended
-    assert heights(bench, VoteKind.PREPARE) == [1]
-
-
-def test_a_primary_proposes_nothing_above_the_block_that_ends_the_era() -> None:
-    bench = Bench(WIDE, PRIMARY)
-    bench.submit(LAST_ITEM)
-    for number in range(9):
-        bench.submit(f"item {number}".encode())
-    assert heights(bench, VoteKind.PRE_PREPARE) == [1]
-    (body,) = bench.of_kind(Proposal)
-    bench.commit_by([0, 2, 3], body.block)
-    bench.tick(30.0)
-    assert bench.engine.has_ended
-    assert bench.engine.view == 0
-    assert heights(bench, VoteKind.PRE_PREPARE) == [1]
 
 
 def test_a_stranger_and_oneself_are_no_senders() -> None:

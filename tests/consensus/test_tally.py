@@ -98,6 +98,14 @@ def test_the_primarys_own_prepare_does_not_count() -> None:
     assert votes.prepared(View(0), A.header, quorum=FORGE.quorum) is None
 
 
+def test_prepares_under_the_pre_prepare_of_another_block_do_not_count() -> None:
+    votes = tally()
+    add(votes, PRIMARY, VoteKind.PRE_PREPARE, OTHER)
+    add(votes, 0, VoteKind.PREPARE, A)
+    add(votes, 2, VoteKind.PREPARE, A)
+    assert votes.prepared(View(0), A.header, quorum=FORGE.quorum) is None
+
+
 def test_a_backups_pre_prepare_does_not_count() -> None:
     votes = tally()
     assert not add(votes, 0, VoteKind.PRE_PREPARE, A)
@@ -137,9 +145,9 @@ def test_the_same_equivocation_is_kept_once_and_one_validator_cannot_use_up_the_
 
 def test_what_was_appended_and_what_is_long_past_is_forgotten() -> None:
     votes = tally()
-    add(votes, 0, VoteKind.COMMIT, A, 0)
-    add(votes, 0, VoteKind.COMMIT, B, 0)
-    add(votes, 0, VoteKind.COMMIT, B, 1)
+    for view in (0, 1):
+        for block in (A, B):
+            add(votes, 0, VoteKind.COMMIT, block, view)
     votes.prune(head=Height(1), view=View(VIEWS_BEHIND + 1))
     assert list(votes._slots) == [(1, 2)]
 

@@ -55,6 +55,13 @@ def test_bombs_are_malformed(kind: type, data: bytes) -> None:
         decode(data, kind)
 
 
+def test_an_error_says_what_was_expected_and_what_came() -> None:
+    with pytest.raises(MalformedEncoding) as caught:
+        decode(encode((7, 5)), TaskFinished)
+    assert (caught.value.what, caught.value.expected) == ("TaskFinished", "its canonical form")
+    assert caught.value.got == "other bytes (Expected `str`, got `int` - at `$[1]`)"
+
+
 @pytest.mark.parametrize("size", [2**63, 2**64 - 1, -1, 1.0, True, "1", b"1", None, (), {}])
 def test_a_number_beyond_63_bits_or_of_another_type_is_malformed(size: object) -> None:
     with pytest.raises(MalformedEncoding):

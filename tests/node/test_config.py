@@ -53,6 +53,8 @@ def test_rows_show_every_setting_once(tmp_path: Path) -> None:
         ("[link]\nlisten = '127.0.0.1'\n", "$.link.listen"),
         ("[log]\nformat = 'xml'\n", "$.log.format"),
         ("[link\n", "is not TOML"),
+        ("[link]\nframe_bytes_max = 9\nqueue_bytes_max = 8\n", "frame_bytes_max <= queue_bytes_max"),
+        ("[link]\nframe_bytes_max = 4294967296\nqueue_bytes_max = 4294967296\n", "$.link.frame_bytes_max"),
     ],
 )
 def test_a_wrong_file_is_refused_with_what_was_expected(tmp_path: Path, text: str, said: str) -> None:
@@ -74,3 +76,18 @@ def test_an_unknown_environment_setting_is_refused(tmp_path: Path) -> None:
 def test_environment_of_other_commands_is_left_alone(tmp_path: Path) -> None:
     loaded = load(written(tmp_path, ""), environment={"QUORATE_NODE": "http://127.0.0.1:1", "QUORATE_HOME": "/x"})
     assert loaded.configuration == Configuration()
+
+
+def test_a_wrong_value_is_blamed_on_where_it_came_from(tmp_path: Path) -> None:
+    file = written(tmp_path, "[timing]\nview_ms = 2\n")
+    with pytest.raises(ConfigurationError, match=r"^environment QUORATE_TIMING__VIEW_MS: .*timing\.view_ms"):
+        load(file, environment={"QUORATE_TIMING__VIEW_MS": "soon"})
+    with pytest.raises(ConfigurationError, match=r"^option timing\.view_ms: .*timing\.view_ms"):
+        load(file, environment={"QUORATE_TIMING__VIEW_MS": "soon"}, options={"timing.view_ms": "0"})
+    with pytest.raises(ConfigurationError, match=r"^option view_ms: unknown table \[view_ms\]"):
+        load(file, environment={}, options={"view_ms": "1"})
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="Is a directory"):
+        load(tmp_path, environment={})

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import ConfigurationError
-from ledger.genesis import assemble
+from ledger.genesis import GENESIS_BYTES_MAX, assemble
 from ledger.parameters import ChainParameters
 from ledger.quantities import TimeMs
-from node.home import Home, create_member, create_validator, read_descriptor
+from node.home import DESCRIPTOR_BYTES_MAX, Home, create_member, create_validator, read_descriptor
 from node.keystore import KeyPurpose
 
 
@@ -76,3 +76,35 @@ def test_a_home_without_genesis_says_how_to_get_one(tmp_path: Path) -> None:
     (home,) = make(tmp_path, 1)
     with pytest.raises(ConfigurationError, match="--genesis"):
         home.load_genesis()
+
+
+@pytest.mark.parametrize(("read", "bytes_max"), [("genesis", GENESIS_BYTES_MAX), ("descriptor", DESCRIPTOR_BYTES_MAX)])
+def test_a_file_of_another_member_is_read_up_to_a_size(tmp_path: Path, read: str, bytes_max: int) -> None:
+    (home,) = make(tmp_path, 1)
+    huge = tmp_path / "huge.json"
+    with huge.open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(ConfigurationError, match=f"huge.json: expected at most {bytes_max} bytes"):
+        home.adopt_genesis(huge) if read == "genesis" else read_descriptor(huge)
+
+
+def test_a_damaged_genesis_file_is_the_operators_to_mend(tmp_path: Path) -> None:
+    homes = make(tmp_path, 4)
+    file = genesis_of(homes, tmp_path / "genesis.json")
+    homes[0].adopt_genesis(file)
+    good = file.read_bytes()
+    for damaged in (good[:-9], b"", good.replace(b"10.0.0.0:7450", b"10.0.0.9:7450"), good + b"\n", b"\xff" + good):
+        for place in (file, homes[0].genesis):
+            place.write_bytes(damaged)
+        for read in (lambda: homes[1].adopt_genesis(file), homes[0].load_genesis):
+            with pytest.raises(ConfigurationError, match=r"genesis\.json"):
+                read()
+    assert not homes[1].genesis.exists()
+
+
+def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    (home,) = make(tmp_path, 1)
+    with pytest.raises(ConfigurationError, match=r"nothing\.json"):
+        home.adopt_genesis(tmp_path / "nothing.json")
+    with pytest.raises(ConfigurationError, match=r"nothing\.json"):
+        read_descriptor(tmp_path / "nothing.json")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import ConfigurationError
+from node import keystore
 from node.keystore import KeyPurpose, create_key, load_key
 
 
@@ -39,7 +40,7 @@ def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
 
 def test_a_key_for_another_purpose_is_refused(tmp_path: Path) -> None:
     create_key(tmp_path / "any.key", KeyPurpose.SERVICE)
-    with pytest.raises(ConfigurationError, match="expected a vote key, got a service key"):
+    with pytest.raises(ConfigurationError, match="expected one for vote, got one for service"):
         load_key(tmp_path / "any.key", KeyPurpose.VOTE)
 
 
@@ -74,3 +75,26 @@ def test_a_huge_file_is_refused_before_reading(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"vote\.key"):
         load_key(tmp_path / "vote.key", KeyPurpose.VOTE)
+
+
+def test_a_seed_that_is_too_short_is_a_damaged_file(tmp_path: Path) -> None:
+    made = create_key(tmp_path / "vote.key", KeyPurpose.VOTE)
+    text = (tmp_path / "vote.key").read_text().replace(made.seed().hex(), "00ff")
+    (tmp_path / "vote.key").write_text(text)
+    with pytest.raises(ConfigurationError, match="something else"):
+        load_key(tmp_path / "vote.key", KeyPurpose.VOTE)
+
+
+def test_the_name_of_a_new_key_is_durable_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(keystore, "sync_directory", synced.append)
+    create_key(tmp_path / "keys" / "vote.key", KeyPurpose.VOTE)
+    assert synced == [tmp_path / "keys", tmp_path]
+    create_key(tmp_path / "keys" / "service.key", KeyPurpose.SERVICE)
+    assert synced[2:] == [tmp_path / "keys"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file")
+    with pytest.raises(ConfigurationError, match=r"expected to write .*vote\.key"):
+        create_key(tmp_path / "home" / "keys" / "vote.key", KeyPurpose.VOTE)

@@ -10,16 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aggregation.blob_kinds import facts_of
 from aggregation.errors import UnknownBlob, ValueOutOfRange
 from aggregation.layouts import TensorTraits, infer_layout
 from aggregation.model_file import import_model, write_view
 from aggregation.update_file import encode_update
 from ledger.blobs import LayoutFacts, ModelFacts, UpdateFacts
 from ledger.encoding import encode
+from ledger.errors import InputError
 from ledger.hashing import sha256
 from node.errors import WorkerFailed
-from node.runtime.workers import Worker
-from node.worker_protocol import FactsRequest
+from node.runtime.workers import Worker, refused
+from node.worker import refusal_of
+from node.worker_protocol import LENGTH, Call, FactsRequest
 
 LAYOUT = infer_layout({"w": TensorTraits(shape=(3,), is_float=True, is_buffer=False)})
 
@@ -70,8 +73,20 @@ def test_facts_of_a_model_come_with_its_view(tmp_path: Path) -> None:
 
 
 def test_a_refusal_arrives_as_the_error_it_was(tmp_path: Path) -> None:
-    with pytest.raises(UnknownBlob, match="expected a layout, report, update or model"):
+    with pytest.raises(UnknownBlob, match="expected a layout, report, update or model") as refusal:
         asyncio.run(facts(tmp_path, b"nothing known", layout=False))
+    with pytest.raises(UnknownBlob) as here:
+        facts_of(b"nothing known", None)
+    for part in ("what", "expected", "got"):
+        assert getattr(refusal.value, part) == str(getattr(here.value, part))
+
+
+def test_a_refusal_repeats_no_megabytes_of_what_it_refuses() -> None:
+    huge = refusal_of(InputError("w" * 2**20, expected="e" * 2**20, got=b"g" * 2**20))
+    assert len(encode(huge)) < 5_000
+    assert len(str(refused(huge))) < 5_000
+    bare = refused(refusal_of(InputError("no more than this")))
+    assert (bare.what, bare.expected, bare.got) == ("no more than this", None, None)
 
 
 def test_values_out_of_range_are_refused(tmp_path: Path) -> None:
@@ -118,6 +133,29 @@ def test_the_process_ends_when_its_node_does() -> None:
     assert process.stdin is not None
     process.stdin.close()
     assert process.wait(timeout=60) == 0
+
+
+def test_a_worker_whose_node_is_gone_ends_quietly(tmp_path: Path) -> None:
+    data = encode(Call(request=request(tmp_path, b"nothing known", layout=False)))
+    readable, writable = os.pipe()
+    with subprocess.Popen(
+        [sys.executable, "-I", "-m", "node.worker"], stdin=subprocess.PIPE, stdout=writable, stderr=subprocess.PIPE
+    ) as process:
+        os.close(writable)
+        os.close(readable)  # the node is gone before the answer comes
+        _, errors = process.communicate(LENGTH.pack(len(data)) + data)
+    assert (process.returncode, errors) == (0, b"")
+
+
+def test_ctrl_c_at_a_terminal_does_not_reach_the_worker(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        worker = Worker(seconds_max=60)
+        await worker.facts(request(tmp_path, encode(LAYOUT), layout=False))
+        assert worker.pid is not None
+        assert os.getpgid(worker.pid) != os.getpgrp()
+        await worker.close()
+
+    asyncio.run(scenario())
 
 
 def test_the_voting_process_imports_neither_numpy_nor_torch() -> None:

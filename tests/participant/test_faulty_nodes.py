@@ -183,3 +183,17 @@ def test_the_node_that_answered_last_is_asked_first(served: Served, tmp_path: Pa
     with proxy(served.urls[0], lambda _: None) as faulty:
         take_part(served, tmp_path, [faulty.url, served.urls[1]])
         assert len(faulty.seen) == 1
+
+
+def test_the_node_to_ask_first_is_asked_first_until_it_fails(served: Served, tmp_path: Path, task: str) -> None:
+    with proxy(served.urls[0]) as one, proxy(served.urls[1]) as two:
+        urls = [one.url, two.url]
+        with served.consortium(0, tmp_path, nodes=urls) as consortium, served.operator(nodes=urls) as operator:
+            for way in (consortium, operator):
+                way.ask_first(two.url)
+            assert consortium.task(task).spec().name == task
+            operator.upload_blob(served.prepared.layout_data)
+            assert (one.seen, operator.node) == ([], two.url)
+            two.tamper = lambda _: None
+            assert consortium.task(task).spec().name == task
+            assert consortium.node == one.url

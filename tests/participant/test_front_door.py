@@ -110,3 +110,20 @@ def test_what_is_asked_of_a_node_is_said_in_errors() -> None:
 def test_errors_of_names_are_input_errors(files: Path) -> None:
     with opened(files, ["http://host"]) as consortium, pytest.raises(InputError):
         consortium.task("No Name")
+
+
+def test_a_node_may_be_asked_first_without_a_new_consortium(files: Path) -> None:
+    with opened(files, ["http://a", "http://b/"]) as consortium:
+        assert consortium.node == "http://a"
+        consortium.ask_first("http://b/")
+        assert consortium.node == "http://b"
+        with pytest.raises(ConfigurationError, match="http://c"):
+            consortium.ask_first("http://c")
+        assert consortium.node == "http://b"
+
+
+def test_a_damaged_genesis_file_is_the_callers_mistake_and_no_verdict(files: Path) -> None:
+    (files / "genesis.json").write_bytes(b"{")
+    with pytest.raises(ConfigurationError, match=r"genesis\.json: not a genesis file") as caught:
+        opened(files, ["http://host"])
+    assert caught.value.exit_code == 2

@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from ledger.errors import ConfigurationError
+from ledger.keyfile import KEY_FILE_BYTES_MAX
 from node.keystore import KeyPurpose, create_key
-from participant.keyfile import KEY_FILE_BYTES_MAX, load_key
+from participant.keyfile import load_key
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def test_a_key_that_others_may_read_is_refused(key_file: Path, mode: int) -> Non
 
 
 def test_a_key_for_another_use_is_refused(key_file: Path) -> None:
-    with pytest.raises(ConfigurationError, match="expected a key of purpose operator, got participant"):
+    with pytest.raises(ConfigurationError, match="expected one for operator, got one for participant"):
         load_key(key_file, "operator")
 
 

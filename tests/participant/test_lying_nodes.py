@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from ledger import state_keys
+from ledger.certificates import CertifiedBlock
 from ledger.encoding import encode
 from ledger.entries import ActionEntry
 from ledger.errors import InvalidProof, MalformedEncoding, TooLarge
@@ -17,7 +18,6 @@ from ledger.parameters import ChainParameters
 from ledger.quantities import Height, TimeMs
 from participant.errors import NodeBehind, NodeFault, NodeForbids, NodeHasNone, NodeLied, NodeRefused, NoNodeAnswered
 from participant.receipts import PROOF_BYTES_MAX, verify_receipt
-from participant.verified_chain import CertifiedBlock
 from tests.participant.proxy import Exchange, proxy
 from tests.participant.served import Served
 from tests.participant.tampering import edited, matching, refusal, with_body

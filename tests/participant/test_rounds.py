@@ -33,11 +33,15 @@ def test_four_sites_make_two_global_models(served: Served, tmp_path: Path) -> No
         with pytest.raises(TaskEnded):
             tasks[0].wait_round(after=2)
         histories = [task.history() for task in tasks]
+        reasons = [task.why(2) for task in tasks]
         model = tasks[0].global_model()
     rows = [(item.round, item.status, item.rule, item.version) for item in histories[1]]
     assert rows == [(1, RoundStatus.DECIDED, None, 1), (2, RoundStatus.DECIDED, None, 2)]
     fates = [[item.fate for item in history] for history in histories]
     assert fates == [[Fate.CUT] * 2, [Fate.USED] * 2, [Fate.USED] * 2, [Fate.CUT] * 2]
+    cut = "Cut: accepted, and given no influence by the rule: each of its values was among the lowest or the highest"
+    assert [reason.startswith(cut) for reason in reasons] == [True, False, False, True]
+    assert reasons[1] == "Used: its update is part of the global model of round 2, with a share of 50.000%."
     assert (model.version, model.record.model) == (2, histories[0][1].model)
     start = seeded_net().state_dict()
     moved = model.tensors()["first.weight"] - start["first.weight"]
@@ -112,6 +116,22 @@ def test_without_clipping_it_is_refused_with_both_norms_and_another_may_follow(s
             accepted = again.submit(trained(seeded_net(), by=0.5), 10)
         assert accepted.accepted, accepted.why()
         assert task.receipt(1) == accepted.as_remembered()
+
+
+def test_why_tells_of_rounds_that_are_open_void_or_were_never_opened(served: Served, tmp_path: Path) -> None:
+    name = served.register(replace(served.spec(invited=(0, 1)), updates_min=2, norm_max=2**28, deadline_ms=1_500))
+    with served.consortium(0, tmp_path / "0") as one, served.consortium(1, tmp_path / "1") as two:
+        task = one.task(name)
+        with task.round() as r:
+            assert task.why(1) == "Round 1 is open, and nothing is decided yet."
+            r.submit(trained(seeded_net(), by=0.5), 10, clip=False)
+        while task.history()[0].status is not RoundStatus.VOID:
+            pass
+        assert task.why(1).startswith("Rejected: everything it sent was refused. Refused by rule U12 in block ")
+        assert two.task(name).why(1) == "Absent: it sent nothing."
+        for number in (0, 3):
+            with pytest.raises(InputError, match="round of"):
+                task.why(number)
 
 
 def test_no_round_is_entered_once_all_attempts_are_used_up(served: Served, tmp_path: Path) -> None:

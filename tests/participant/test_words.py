@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aggregation.reports import CutReason
 from contracts.rules import ALL_RULES
+from ledger.blobs import Fate
 from ledger.quantities import U63_MAX
-from participant.words import WORDS, explain
+from ledger.rendering import plain
+from participant.words import CUTS, FATES, WORDS, explain, percent
 
 CONTRACTS = ("enrolment", "tasks", "blobs", "updates", "withdrawals", "attestations")
 
@@ -64,8 +67,8 @@ def test_integers_are_written_in_their_units() -> None:
     assert "is 1.5 (1610612736 * 2^-30), above the task's bound of 1 (1073741824 * 2^-30)" in explain(
         "U12", (3 * 2**29, 2**30)
     )
-    assert "the block's time was 2023-11-14 22:13:20.000 UTC" in explain("U5", (1_700_000_000_000, 1_700_000_000_001))
-    assert "the round's deadline 2023-11-14 22:13:20.001 UTC" in explain("U5", (1_700_000_000_000, 1_700_000_000_001))
+    assert "the block's time was 2023-11-14 22:13:20.000Z" in explain("U5", (1_700_000_000_000, 1_700_000_000_001))
+    assert "the round's deadline 2023-11-14 22:13:20.001Z" in explain("U5", (1_700_000_000_000, 1_700_000_000_001))
     assert explain("B1", (5_000_000_000, 2**31)).startswith("the blob has 5,000,000,000 bytes")
 
 
@@ -73,3 +76,18 @@ def test_integers_are_written_in_their_units() -> None:
 def test_a_receipt_of_a_later_release_is_shown_bare(values: tuple[int, ...]) -> None:
     assert explain("U12", values).startswith("rule U12, which this release has no words for")
     assert explain("Z9", (7, 8)) == "rule Z9, which this release has no words for (integers: 7, 8)."
+
+
+def test_every_fate_and_every_reason_for_a_cut_has_words() -> None:
+    assert FATES.keys() == {plain(fate) for fate in Fate}
+    assert CUTS.keys() == {plain(reason) for reason in CutReason}
+
+
+def test_a_share_is_written_in_per_cent_and_never_rounded_up() -> None:
+    assert [percent(part, 2**30) for part in (0, 1, 2**29, 2**30 - 1, 2**30)] == [
+        "0.000%",
+        "0.000%",
+        "50.000%",
+        "99.999%",
+        "100.000%",
+    ]

@@ -5,8 +5,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from consensus.messages import CertifiedBlock
 from contracts import queries
+from ledger.certificates import CertifiedBlock
 from ledger.encoding import decode, encode
 from ledger.genesis import Genesis
 from ledger.hashing import Digest

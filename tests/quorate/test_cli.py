@@ -1,8 +1,10 @@
 """The command line itself: what it imports, where `--format` may stand, and which exit code each end has."""
 
 import importlib
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,35 @@ def test_every_command_has_help(commands: Commands, name: str) -> None:
     ran = commands(name, "--help")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith(f"Usage: quorate {name} ")
+
+
+def leaves() -> Iterator[tuple[str, ...]]:
+    """Yield the words of every command but the demo."""
+    for name in COMMANDS.keys() - {"demo"}:
+        command = typer.main.get_command(importlib.import_module(f"quorate.commands.{name}").app)
+        verbs = getattr(command, "commands", None)
+        yield from ((name,) if verbs is None else (name, verb) for verb in verbs or [""])
+
+
+@pytest.mark.parametrize("words", sorted(leaves()), ids=" ".join)
+def test_every_help_has_examples_that_can_be_read(commands: Commands, words: tuple[str, ...]) -> None:
+    _, _, text = commands(*words, "--help").out.replace("\\\n", "").partition("\n  Example")
+    examples = [shlex.split(line) for line in text.splitlines() if line.startswith("    quorate ")]
+    assert examples
+    for example in examples:
+        assert example[1] == words[0]
+        assert commands(*example[1:], "--help").code == 0, "an option is unknown"
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "demo"])
+def test_no_help_line_is_cut_short(commands: Commands, name: str) -> None:
+    lines = commands(name, "--help").out.splitlines()
+    assert not [line for line in lines[1:] if line.endswith("...")]
+
+
+@pytest.mark.parametrize("words", sorted(leaves()), ids=" ".join)
+def test_help_fits_a_terminal(commands: Commands, words: tuple[str, ...]) -> None:
+    assert max(len(line) for line in commands(*words, "--help").out.splitlines()) <= 80
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "demo"])

@@ -39,6 +39,16 @@ def test_fields_are_one_a_line() -> None:
     assert shown(Fields(pairs=[("chain", "trial"), ("id", 7)])) == ["chain:  trial", "id:     7"]
 
 
+def test_long_values_go_on_below_their_beginning_and_digests_are_not_broken() -> None:
+    words, digest = " ".join(["seven"] * 14), "ab" * 64
+    assert shown(Fields(pairs=[("why", words), ("id", digest)])) == [
+        "why:  " + " ".join(["seven"] * 12),
+        "      seven seven",
+        "id:   " + digest,
+    ]
+    assert [len(line) for line in shown(words)] == [77, 5]
+
+
 def test_a_tree_is_drawn_in_ascii() -> None:
     tree = Tree(label="a", children=[Tree(label="b", children=[Tree(label="c")]), Tree(label="d")])
     assert shown(tree) == ["a", "|-- b", "|   `-- c", "`-- d"]

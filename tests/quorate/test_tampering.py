@@ -7,10 +7,10 @@ from msgspec.structs import replace
 
 from aggregation.aggregate import Outcome as Aggregated
 from aggregation.update_file import update_facts
-from consensus.messages import CertifiedBlock
 from contracts import queries
 from ledger import state_keys
 from ledger.blobs import BlobFacts
+from ledger.certificates import CertifiedBlock
 from ledger.encoding import decode, encode, encode_integer
 from ledger.errors import InvalidBlock, InvalidCertificate
 from ledger.hashing import sha256
@@ -28,7 +28,7 @@ from quorate.errors import (
 )
 from quorate.model_verification import verify_model
 from quorate.verdicts import Outcome
-from quorate.verification import Report, Step, VerifiedChain, verify_chain
+from quorate.verification import ReplayedChain, Report, Step, verify_chain
 from tests.consortium import consortium
 from tests.quorate.commands import Commands
 from tests.quorate.evidence import change_block, remove_blob, update_digest, verdict_on
@@ -229,40 +229,40 @@ def test_facts_that_a_quorum_signed_and_the_blob_does_not_have_are_found(tmp_pat
 
 
 @pytest.fixture
-def replayed(exported: Path) -> VerifiedChain:
+def replayed(exported: Path) -> ReplayedChain:
     return verify_chain(ChainFolder(exported), trusted=None, report=Report())
 
 
-def _change_model(replayed: VerifiedChain, version: int, **changes: object) -> None:
+def _change_model(replayed: ReplayedChain, version: int, **changes: object) -> None:
     key = state_keys.model(TASK, ModelVersion(version))
     record = decode(replayed.state.get(key) or b"", GlobalModelRecord)
     replayed.state.apply({key: encode(replace(record, **changes))})
 
 
-def _change_round(replayed: VerifiedChain, number: int, **changes: object) -> None:
+def _change_round(replayed: ReplayedChain, number: int, **changes: object) -> None:
     key = state_keys.round_(TASK, RoundNumber(number))
     record = decode(replayed.state.get(key) or b"", RoundRecord)
     replayed.state.apply({key: encode(replace(record, **changes))})
 
 
-def _check(replayed: VerifiedChain, version: int) -> None:
+def _check(replayed: ReplayedChain, version: int) -> None:
     verify_model(replayed, None, TASK, ModelVersion(version), report=Report())
 
 
 @pytest.mark.parametrize("field", ["model", "view", "report", "base", "inputs_root", "server_state", "rule"])
-def test_a_record_that_nobody_attested_is_found(replayed: VerifiedChain, field: str) -> None:
+def test_a_record_that_nobody_attested_is_found(replayed: ReplayedChain, field: str) -> None:
     _change_model(replayed, 2, **{field: sha256(b"another")})
     with pytest.raises(AttestationsDiffer):
         _check(replayed, 2)
 
 
-def test_an_attester_that_did_not_attest_is_found(replayed: VerifiedChain) -> None:
+def test_an_attester_that_did_not_attest_is_found(replayed: ReplayedChain) -> None:
     _change_model(replayed, 2, attesters=(ValidatorId(0), ValidatorId(1), ValidatorId(2)))
     with pytest.raises(AttestationsDiffer):
         _check(replayed, 2)
 
 
-def test_too_few_attesters_are_found(replayed: VerifiedChain) -> None:
+def test_too_few_attesters_are_found(replayed: ReplayedChain) -> None:
     record = queries.model(replayed.state, TASK, ModelVersion(2))
     assert record is not None
     last = state_keys.attestation(TASK, RoundNumber(2), record.attesters[-1])
@@ -272,7 +272,7 @@ def test_too_few_attesters_are_found(replayed: VerifiedChain) -> None:
         _check(replayed, 2)
 
 
-def test_an_attester_outside_the_committee_is_found(replayed: VerifiedChain) -> None:
+def test_an_attester_outside_the_committee_is_found(replayed: ReplayedChain) -> None:
     record = queries.round_record(replayed.state, TASK, RoundNumber(2))
     assert record is not None
     _change_round(replayed, 2, committee=record.committee[1:])
@@ -280,7 +280,7 @@ def test_an_attester_outside_the_committee_is_found(replayed: VerifiedChain) -> 
         _check(replayed, 2)
 
 
-def test_a_committee_that_was_not_drawn_is_found(replayed: VerifiedChain) -> None:
+def test_a_committee_that_was_not_drawn_is_found(replayed: ReplayedChain) -> None:
     record = queries.round_record(replayed.state, TASK, RoundNumber(2))
     assert record is not None
     _change_round(replayed, 2, committee=(*record.committee[1:], record.committee[0]))
@@ -288,7 +288,7 @@ def test_a_committee_that_was_not_drawn_is_found(replayed: VerifiedChain) -> Non
         _check(replayed, 2)
 
 
-def test_inputs_of_another_weight_are_found(replayed: VerifiedChain) -> None:
+def test_inputs_of_another_weight_are_found(replayed: ReplayedChain) -> None:
     who, item = next(iter(queries.participations(replayed.state, TASK, RoundNumber(2)).items()))
     key = state_keys.participation(TASK, RoundNumber(2), who)
     replayed.state.apply({key: encode(replace(item, weight=item.weight + 1))})
@@ -296,7 +296,7 @@ def test_inputs_of_another_weight_are_found(replayed: VerifiedChain) -> None:
         _check(replayed, 2)
 
 
-def test_a_base_that_is_not_the_model_before_is_found(replayed: VerifiedChain) -> None:
+def test_a_base_that_is_not_the_model_before_is_found(replayed: ReplayedChain) -> None:
     _change_model(replayed, 1, model=sha256(b"another"))
     with pytest.raises(InputsDiffer, match="base"):
         _check(replayed, 2)

@@ -11,6 +11,7 @@ from ledger.errors import ConfigurationError
 from ledger.hashing import ZERO_DIGEST, sha256
 from ledger.quantities import ParticipantId
 from ledger.tasks import CappedExamples, EqualWeights, Invitation, Mean, TrimmedMean
+from quorate.errors import UsageError
 from quorate.task_file import TaskFile, _milliseconds, _norm, read_task_file, task_spec, template
 
 SOURCE = sha256(b"model")
@@ -34,6 +35,14 @@ def test_the_template_is_a_task_that_may_be_registered(tmp_path: Path) -> None:
     assert (spec.rule, spec.weights, spec.faulty_max) == (TrimmedMean(), EqualWeights(), 1)
     assert (spec.norm_max, spec.deadline_ms, spec.attempt_ms) == (4 * 2**30, 600_000, 120_000)
     assert (spec.updates_min, spec.rounds_max, spec.committee_size, spec.retain_rounds) == (3, 20, 3, 10)
+
+
+def test_the_template_invites_whom_it_is_told_to(tmp_path: Path) -> None:
+    invited = ["alpha/site", "beta/annex"]
+    file = read(tmp_path, template("cardio", source=SOURCE, invited=invited))
+    assert [it.participant for it in file.invited] == invited
+    with pytest.raises(UsageError, match="ORGANISATION/NAME"):
+        template("cardio", source=SOURCE, invited=["alpha"])
 
 
 def test_the_invited_are_looked_up_and_sorted_by_number(tmp_path: Path) -> None:
@@ -87,6 +96,11 @@ def test_what_is_wrong_is_refused(tmp_path: Path, old: str, new: str) -> None:
     assert old in text
     with pytest.raises(ConfigurationError, match=r"task\.toml"):
         read(tmp_path, text.replace(old, new))
+
+
+def test_an_unknown_key_gets_a_suggestion(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"unknown field `faulty_mx`; did you mean faulty_max\?"):
+        read(tmp_path, plan().replace("faulty_max = 1", "faulty_mx = 1"))
 
 
 def test_no_file_is_refused(tmp_path: Path) -> None:

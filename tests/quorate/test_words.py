@@ -5,15 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ledger.blobs import Fate
 from ledger.entries import SystemAction, VoidReason
 from ledger.rendering import plain
 from ledger.transactions import Body
 from quorate import words
 
 
-def test_every_fate_and_reason_has_words() -> None:
-    assert words.FATES.keys() == {plain(fate) for fate in Fate}
+def test_every_reason_for_a_void_round_has_words() -> None:
     assert words.VOID_REASONS.keys() == {plain(reason) for reason in VoidReason}
 
 

@@ -14,12 +14,11 @@ from aggregation.blob_kinds import facts_of
 from aggregation.layouts import layout_facts
 from aggregation.model_file import import_model
 from aggregation.update_file import encode_update
-from consensus.messages import CertifiedBlock
 from contracts import queries
 from contracts.chain import ExecutedBlock
 from ledger.blobs import BlobFacts
 from ledger.blocks import BlockHeader
-from ledger.certificates import CommitCertificate
+from ledger.certificates import CertifiedBlock, CommitCertificate
 from ledger.encoding import encode
 from ledger.entries import CommitteeDrawn, Rejected
 from ledger.hashing import ZERO_DIGEST, Digest, sha256

@@ -72,13 +72,12 @@ def walked(served: Served, folder: Path) -> Walk:
     commands, walk = Commands(), Walk(served=served, folder=folder, receipts=[])
     tensors = {"fc.weight": np.full((3, 4), 0.25, np.float32), "fc.bias": np.zeros(3, np.float32)}
     safetensors.numpy.save_file(tensors, folder / "start.safetensors")
-    commands.data(
-        "task", "init", "--from-model", folder / "start.safetensors", "--out", folder / "task", "--name", TASK
-    )
+    invited = [option for site in range(SITES) for option in ("--invite", f"org-{site}/site")]
+    start = ("--from-model", folder / "start.safetensors", "--out", folder / "task", "--name", TASK)
+    commands.data("task", "init", *start, *invited)
     file = folder / "task" / "task.toml"
-    agreed = file.read_text().partition("[[invited]]")[0].replace("rounds_max = 20", f"rounds_max = {ROUNDS}")
-    invited = "".join(f'[[invited]]\nparticipant = "org-{site}/site"\nexamples_max = 1000\n' for site in range(SITES))
-    file.write_text(agreed.replace("round_seconds = 600", "round_seconds = 3600") + invited)
+    agreed = file.read_text().replace("rounds_max = 20", f"rounds_max = {ROUNDS}")
+    file.write_text(agreed.replace("round_seconds = 600", "round_seconds = 3600"))
     registered = commands.data("task", "new", file, "--operator-key", walk.operator_key, *walk.node)
     assert (registered["task"], registered["accepted"]) == (TASK, True)
     for number in range(1, ROUNDS + 1):

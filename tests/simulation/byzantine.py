@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from consensus.messages import (
     Blocks,
-    CertifiedBlock,
     FetchBody,
     Message,
     NewView,
@@ -23,6 +22,7 @@ from consensus.messages import (
     ViewChange,
     Votes,
 )
+from ledger.certificates import CertifiedBlock
 from ledger.encoding import Purpose, encode
 from ledger.hashing import Digest, sha256
 from ledger.keys import SigningKey

@@ -1,7 +1,8 @@
 """Invariants of a run, fed by what honest replicas append and send; over the whole run, crashes included.
 
 agreement        one digest a height, each block a child of the one below
-certificate      every certificate verifies, and the last block of a batch has one
+certificate      every certificate verifies (`verifier`, not the ledger), and the last block of a batch has one
+body             every block's transactions are those of its header
 contradiction    one digest for each (validator, commit or not, view, height) under an honest key
 left view        no vote of a view below the sender's last VIEW-CHANGE
 two changes      one VIEW-CHANGE, and one NEW-VIEW, of a validator for a view
@@ -10,11 +11,13 @@ omission         a VIEW-CHANGE carries what its sender has committed above its c
 
 from dataclasses import dataclass, field
 
-from consensus.messages import CertifiedBlock, Message, NewView, NewViewPayload, ViewChange, Votes
-from consensus.new_view import EraContext
+from consensus.messages import Message, NewView, NewViewPayload, ViewChange, Votes
+from ledger.certificates import CertifiedBlock
 from ledger.hashing import Digest
+from ledger.keys import PublicKey
 from ledger.quantities import Height, ValidatorId, View
 from ledger.votes import Vote, VoteKind
+from tests.simulation.verifier import Refused, check_block, check_certificate, digest_of
 
 
 class Violation(AssertionError):
@@ -25,7 +28,8 @@ class Violation(AssertionError):
 class Checker:
     """What honest replicas have said and appended so far."""
 
-    context: EraContext
+    keys: dict[ValidatorId, PublicKey]
+    chain_id: Digest
     genesis: Digest
     decided: dict[Height, Digest] = field(default_factory=dict)
     votes: dict[tuple[ValidatorId, bool, View, Height], Digest] = field(default_factory=dict)
@@ -42,13 +46,24 @@ class Checker:
             header = certified.block.header
             parent = self.decided.get(head, self.genesis)
             head = Height(head + 1)
-            known = self.decided.setdefault(head, header.digest)
-            if (header.height, header.parent) != (head, parent) or known != header.digest:
-                raise Violation(f"agreement: {who} appended {header.digest.hex()[:8]} at {head}, not {known.hex()[:8]}")
-            if certified.certificate is not None:
-                certified.certificate.verify_for(header, self.context.validators, chain_id=self.context.chain_id)
+            digest = Digest(digest_of(header))
+            known = self.decided.setdefault(head, digest)
+            if (header.height, header.parent) != (head, parent) or known != digest:
+                raise Violation(f"agreement: {who} appended {digest.hex()[:8]} at {head}, not {known.hex()[:8]}")
+            self._verify(who, certified)
         if blocks[-1].certificate is None:
             raise Violation(f"certificate: {who} appended {len(blocks)} blocks without one for the last")
+
+    def _verify(self, who: ValidatorId, certified: CertifiedBlock) -> None:
+        try:
+            check_block(certified.block)
+        except Refused as error:
+            raise Violation(f"body: {who} appended a block: {error}") from error
+        try:
+            if certified.certificate is not None:
+                check_certificate(certified.certificate, certified.block.header, self.keys, self.chain_id)
+        except Refused as error:
+            raise Violation(f"certificate: {who} appended a block: {error}") from error
 
     def on_send(self, who: ValidatorId, message: Message) -> None:
         """Check what an honest replica signs."""

@@ -4,11 +4,12 @@ import random
 from dataclasses import dataclass, field
 
 from consensus.engine import Engine
-from consensus.messages import CertifiedBlock, Message
+from consensus.messages import Message
 from consensus.new_view import EraContext
 from consensus.ports import Head, Timing
 from consensus.records import Record, decode_record, encode_record, needed_records
 from ledger.blocks import BlockHeader
+from ledger.certificates import CertifiedBlock
 from ledger.keys import SigningKey
 from ledger.quantities import Height, ValidatorId
 from tests.simulation.byzantine import Liar
@@ -38,9 +39,9 @@ class Disk:
         self.records += self.unsynced
         self.unsynced = []
 
-    def crash(self, chance: random.Random) -> None:
-        """Lose what was not synced, up to a random record."""
-        kept = chance.randint(0, len(self.unsynced))
+    def crash(self, chance: random.Random, keeps: int | None) -> None:
+        """Lose what was not synced, from some record on."""
+        kept = chance.randint(0, len(self.unsynced)) if keeps is None else keeps
         self.records += self.unsynced[:kept]
         self.unsynced = []
 
@@ -61,6 +62,8 @@ class Node:
     application: ToyApplication | None = None
     inbox: list[tuple[ValidatorId, Message]] = field(default_factory=list)
     """Messages for the next turn."""
+    heard: dict[ValidatorId, int] = field(default_factory=dict)
+    """Number of the latest message that has arrived from a peer."""
     turn_due: bool = False
     timer: int = 0
     """Number of the timer event that counts; older ones are void."""
@@ -89,9 +92,9 @@ class Node:
             records=[decode_record(data) for data in self.disk.records],
         )
 
-    def kill(self, chance: random.Random) -> None:
+    def kill(self, chance: random.Random, keeps: int | None = None) -> None:
         """Lose everything that is not on the disk."""
         self.engine = self.application = None
         self.inbox = []
-        self.disk.crash(chance)
+        self.disk.crash(chance, keeps)
         self.timer += 1

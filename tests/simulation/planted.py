@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 
-from consensus import bodies, catch_up, changing, finality, new_view
-from consensus.engine import Engine
+from consensus import bodies, catch_up, changing, finality, new_view, restoring
 from consensus.messages import Choice, ViewChange
 from consensus.records import PreparedRecord, Record, ViewChangeRecord, encode_record
 from consensus.replica import Replica
 from consensus.safety_rules import SafetyRules
 from consensus.tally import Tally
-from ledger import validators
+from ledger import certificates, validators
 from ledger.blocks import BlockHeader
 from ledger.certificates import CommitCertificate, PreparedCertificate
 from ledger.errors import QuorateError
@@ -25,9 +24,10 @@ from ledger.hashing import Digest
 from ledger.quantities import Height, ValidatorId, View, faulty_max
 from ledger.votes import Vote, VoteBundle
 from tests.simulation.checker import Violation
+from tests.simulation.faults import Faults
 from tests.simulation.node import Disk
 from tests.simulation.runs import run_world
-from tests.simulation.world import Faults, World
+from tests.simulation.world import World
 
 HARSH = Faults(loss=0.05, duplicate=0.2, delay=0.05, busy=0.1, crash=0.02, partition=0.6, cut=0.1)
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -58,6 +58,22 @@ def quorum_of_2f_plus_1(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(validators, "quorum", lambda size: 2 * faulty_max(size) + 1)
 
 
+def quorum_of_2f(patch: pytest.MonkeyPatch) -> None:
+    """Plant: an equivocating primary and one honest validator are enough."""
+    patch.setattr(validators, "quorum", lambda size: 2 * faulty_max(size))
+
+
+def certificates_of_too_few(patch: pytest.MonkeyPatch) -> None:
+    """Plant: the ledger itself lets one signature less pass, so only a second opinion can tell (B2)."""
+    committed = Tally.committed
+
+    def fewer(self: Tally, *, quorum: int, below: Height | None = None) -> CommitCertificate | None:
+        return committed(self, quorum=quorum - 1, below=below)
+
+    patch.setattr(Tally, "committed", fewer)
+    patch.setattr(certificates, "_check_signers", lambda *_args, **_needed: None)
+
+
 def view_change_omits_what_was_prepared(patch: pytest.MonkeyPatch) -> None:
     """Plant: the new view knows nothing of blocks that are decided already (B1)."""
     give_up = SafetyRules.give_up
@@ -74,8 +90,8 @@ def votes_before_sync(patch: pytest.MonkeyPatch) -> None:
     """Plant: nothing that was written survives a crash, although the votes have left (B6)."""
     patch.setattr(Disk, "sync", lambda _self: None)
 
-    def lose(self: Disk, chance: random.Random) -> None:
-        del chance
+    def lose(self: Disk, chance: random.Random, keeps: int | None) -> None:
+        del chance, keeps
         self.unsynced.clear()
 
     patch.setattr(Disk, "crash", lose)
@@ -95,10 +111,10 @@ def votes_not_restored(patch: pytest.MonkeyPatch) -> None:
     """Plant: a restarted validator signs a second digest for a slot it has voted in."""
 
     def forget(self: SafetyRules, votes: tuple[Vote, ...]) -> tuple[VoteBundle, ...]:
-        return self._sign_votes(votes)
+        return self._signer.sign(votes)
 
     patch.setattr(SafetyRules, "_restore_votes", forget)
-    patch.setattr(Engine, "_restore_accepted", lambda _self: None)
+    patch.setattr(restoring, "_restore_accepted", lambda _replica: None)
 
 
 def votes_in_a_view_that_was_left(patch: pytest.MonkeyPatch) -> None:
@@ -117,7 +133,8 @@ def bodies_not_checked(patch: pytest.MonkeyPatch) -> None:
 
 
 HUNTED: dict[str, tuple[Plant, int, str]] = {
-    "quorum of 2f+1": (quorum_of_2f_plus_1, 6, "agreement"),
+    "quorum of 2f+1": (quorum_of_2f_plus_1, 6, "certificate"),
+    "certificates of too few": (certificates_of_too_few, 4, "certificate"),
     "view change omits prepared certificates": (view_change_omits_what_was_prepared, 4, "omission"),
     "votes before sync": (votes_before_sync, 4, "contradiction|two changes|omission|left view"),
     "prepared certificate not stored before the commit": (_not_written(PreparedRecord), 4, "omission|S9"),

@@ -4,8 +4,9 @@ import random
 
 from ledger.quantities import ValidatorId
 from tests.simulation.checker import Violation
+from tests.simulation.faults import NO_FAULTS, Faults
 from tests.simulation.node import Node
-from tests.simulation.world import NO_FAULTS, Faults, World
+from tests.simulation.world import World
 
 FAULTY_SECONDS = 8.0
 HEALED_SECONDS = 60.0

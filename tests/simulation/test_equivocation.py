@@ -9,9 +9,10 @@ from ledger.blocks import Block
 from ledger.quantities import ValidatorId
 from ledger.votes import VoteKind
 from tests.consensus.forge import Forge
+from tests.simulation.faults import Faults
 from tests.simulation.node import Node
 from tests.simulation.runs import settled
-from tests.simulation.world import Faults, World
+from tests.simulation.world import World
 
 ITEMS = [b"item"]
 
@@ -40,7 +41,10 @@ def story(forge: Forge, block: Block, size: int) -> list[tuple[ValidatorId, Mess
     return said + [(who, forge.view_change(who, view)) for who in (primary, *others) for view in (1, 2)]
 
 
-@pytest.mark.parametrize(("size", "half"), [*halves(4), *halves(7)[::2]])
+CASES = [*halves(4), *halves(5), *halves(6)[::2], *halves(7)[::2], *halves(8)[::6], *halves(9)[::8]]
+
+
+@pytest.mark.parametrize(("size", "half"), CASES)
 def test_an_equivocating_primary_splits_nobody(size: int, half: frozenset[int]) -> None:
     forge = Forge(size)
     world = World(size=size, seed=sum(half), faults=Faults(delay=0.05))

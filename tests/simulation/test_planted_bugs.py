@@ -5,14 +5,18 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.consensus import test_changing, test_four_views, test_safety_rules
-from tests.simulation import planted
+from tests.consensus import test_changing, test_four_views, test_safety_views
+from tests.simulation import planted, test_equivocation
 
 SEEDS_MAX = 30
 DIRECTED: dict[str, tuple[planted.Plant, Callable[[], None]]] = {
     "NEW-VIEW takes the lowest view": (
         planted.lowest_view_wins,
         test_four_views.test_the_highest_view_wins_over_what_a_replica_holds_that_was_cut_off,
+    ),
+    "quorum of 2f": (
+        planted.quorum_of_2f,
+        lambda: test_equivocation.test_an_equivocating_primary_splits_nobody(4, frozenset({0})),
     ),
     "commit without the prefix rule": (
         planted.commit_without_the_prefix_rule,
@@ -44,7 +48,7 @@ DIRECTED: dict[str, tuple[planted.Plant, Callable[[], None]]] = {
     ),
     "votes that were not sealed kept when the view is left": (
         planted.votes_in_a_view_that_was_left,
-        lambda: test_safety_rules.test_votes_that_were_not_sealed_are_dropped_when_the_view_is_left(False),  # noqa: FBT003
+        lambda: test_safety_views.test_votes_that_were_not_sealed_are_dropped_when_the_view_is_left(False),  # noqa: FBT003
     ),
 }
 

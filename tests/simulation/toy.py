@@ -5,9 +5,9 @@ It is as strict as the real one: it knows the appended head and the blocks in fl
 
 from dataclasses import dataclass, field
 
-from consensus.messages import CertifiedBlock
 from ledger import merkle
 from ledger.blocks import Block, BlockHeader
+from ledger.certificates import CertifiedBlock
 from ledger.errors import InvalidBlock
 from ledger.hashing import Digest, sha256
 from ledger.quantities import Era, Height, TimeMs, ValidatorId

@@ -2,66 +2,27 @@
 
 import heapq
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from consensus.engine import Engine
 from consensus.errors import ProtocolViolation
-from consensus.messages import CertifiedBlock, Message, Votes
+from consensus.messages import Message, Votes
 from consensus.new_view import EraContext
 from consensus.ports import Effects, Moment
 from ledger.blocks import BlockHeader
-from ledger.encoding import Noun, decode, encode
-from ledger.quantities import Height, TimeMs, ValidatorId
+from ledger.certificates import CertifiedBlock
+from ledger.hashing import Digest
+from ledger.quantities import Height, TimeMs, ValidatorId, View
+from ledger.votes import VoteKind
 from tests.simulation.byzantine import Liar
 from tests.simulation.chain import EPOCH_MS, era_context, genesis_header, vote_key
 from tests.simulation.checker import Checker, Violation
+from tests.simulation.faults import NO_FAULTS, Faults, kinds, travelled
 from tests.simulation.node import Crash, Node
 
 DRIFT_MS = 5_000
-
-
-class Envelope(Noun, frozen=True, kw_only=True):
-    """A message as it travels, so that every codec is part of the run."""
-
-    message: Message
-
-
-def travelled(message: Message) -> Message:
-    """Return a message as it comes out at the other end."""
-    return decode(encode(Envelope(message=message)), Envelope).message
-
-
-def kinds(message: Message) -> set[str]:
-    """Name what a message is, and the votes that are in it."""
-    votes = message.bundle.votes if isinstance(message, Votes) else ()
-    return {type(message).__name__, *(vote.kind.name for vote in votes)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Faults:
-    """What may go wrong while faults last; probabilities per message or per step."""
-
-    loss: float = 0.0
-    duplicate: float = 0.0
-    delay: float = 0.02
-    """Mean one-way delay in seconds, exponentially distributed: reordering follows from it."""
-    busy: float = 0.0
-    """Longest time for which a process lets inputs wait, and then takes them together in one turn."""
-    crash: float = 0.0
-    """Probability of a crash at each point where something has just been written, or not yet."""
-    partition: float = 0.0
-    """Probability per second that the network splits, loses one direction of some links, or what some kind of message
-    says to some, for a while."""
-    skew: float = 0.0
-    """Largest difference of a replica's wall clock, in seconds."""
-    jump: float = 0.0
-    """Probability per second that a replica's wall clock is set anew."""
-    cut: float = 0.0
-    """Probability that the vote log is cut after a turn."""
-
-
-NO_FAULTS = Faults()
 
 
 @dataclass(slots=True)
@@ -74,6 +35,8 @@ class World:
     faults: Faults = NO_FAULTS
     crash_at: int | None = None
     """Crash at exactly this persist point, counted over the whole run, and nowhere else."""
+    crash_keeps: int | None = None
+    """How many of the records that are not synced survive a crash; None: chance decides."""
     now: float = 0.0
     chance: random.Random = field(init=False)
     context: EraContext = field(init=False)
@@ -87,19 +50,24 @@ class World:
     """Directions, sender and receiver, in which nothing arrives."""
     censored: set[tuple[str, ValidatorId]] = field(default_factory=set)
     """Kinds of messages and votes that do not arrive at some validators."""
-    points: int = 0
-    sent: dict[str, int] = field(default_factory=dict)
+    points: list[tuple[str, list[bytes]]] = field(default_factory=list)
+    """Persist points passed so far, each with the records that were written and not synced."""
+    sent: Counter[str] = field(default_factory=Counter)
     """Messages put on the wire, by kind."""
+    happened: Counter[str] = field(default_factory=Counter)
+    """Faults that did happen, so that tests can tell a harsh run from a lucky one."""
     tap: Callable[[ValidatorId, ValidatorId, Message], bool] | None = None
     """Decides whether a message is delivered at all: directed scenarios."""
     _queue: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _sequence: int = 0
+    _proposed: dict[tuple[ValidatorId, View, Height], Digest] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
         self.context = era_context(self.size, window=self.window)
         self.genesis = genesis_header(self.context.validators)
-        self.checker = Checker(self.context, self.genesis.digest)
+        keys = {member.id: member.vote_key for member in self.context.validators.members}
+        self.checker = Checker(keys=keys, chain_id=self.context.chain_id, genesis=self.genesis.digest)
         for number in range(self.size):
             self.nodes.append(Node(id=ValidatorId(number), key=vote_key(number), skew_ms=self.draw_skew()))
 
@@ -174,7 +142,7 @@ class World:
 
     def kill(self, node: Node) -> None:
         """Kill a process; it restarts after a while."""
-        node.kill(self.chance)
+        node.kill(self.chance, self.crash_keeps)
         self.note(f"{node.id} crashes")
         self.at(self.now + self.chance.uniform(0.1, 3.0), lambda: self._restart(node))
 
@@ -217,29 +185,27 @@ class World:
         while True:
             for event in effects.events:
                 self.note(f"{node.id} {event.name} height={event.height} view={event.view} {event.detail}")
+                self.happened[event.name] += node.honest
             if effects.append:
-                self._point(node)
+                self._point(node, "before append")
                 self._append(node, effects.append)
-                self._point(node)
+                self._point(node, "after append")
             votes = engine.take_votes()
             records = effects.persist + ([] if votes is None else [votes])
             if records:
                 node.disk.write(records)
-                self._point(node)
-                self._sync(node)
-                self._point(node)
+                self._point(node, "before sync")
+                node.disk.sync()
+                self._point(node, "after sync")
             for send in effects.send:
                 self._send(node, send.message, send.to)
             if votes is None:
                 break
             effects = engine.seal(self.moment(node))
-            self._point(node)
+            self._point(node, "after seal")
         if self.faults.cut and self.chance.random() < self.faults.cut:
             node.disk.cut()
         self._arm(node, effects.timer_at)
-
-    def _sync(self, node: Node) -> None:
-        node.disk.sync()
 
     def _append(self, node: Node, blocks: list[CertifiedBlock]) -> None:
         if node.honest:
@@ -248,9 +214,10 @@ class World:
         node.application.append(blocks)
         node.disk.blocks += blocks
 
-    def _point(self, node: Node) -> None:
-        self.points += 1
-        if self.points == self.crash_at or (node.honest and self.chance.random() < self.faults.crash):
+    def _point(self, node: Node, where: str) -> None:
+        self.points.append((where, node.disk.unsynced))
+        if len(self.points) == self.crash_at or (node.honest and self.chance.random() < self.faults.crash):
+            self.happened[f"crash {where}"] += 1
             raise Crash
 
     def _arm(self, node: Node, when: float | None) -> None:
@@ -277,18 +244,27 @@ class World:
 
     def _transmit(self, node: Node, peer: Node, message: Message) -> None:
         kind = type(message).__name__
-        self.sent[kind] = self.sent.get(kind, 0) + 1
+        self.sent[kind] += 1
+        for vote in message.bundle.votes if isinstance(message, Votes) else ():
+            if vote.kind is VoteKind.PRE_PREPARE:
+                place = (node.id, vote.view, vote.height)
+                self.happened["two proposals"] += self._proposed.setdefault(place, vote.digest) != vote.digest
         split = bool(self.groups) and self.groups[node.id] != self.groups[peer.id]
         cut = (node.id, peer.id) in self.cut_links or any((kind, peer.id) in self.censored for kind in kinds(message))
         dropped = self.tap is not None and not self.tap(node.id, peer.id, message)
         if split or cut or dropped or self.chance.random() < self.faults.loss:
+            self.happened["lost"] += 1
             return
         copies = 2 if self.chance.random() < self.faults.duplicate else 1
+        self.happened["duplicated"] += copies - 1
+        number = self.sent.total()
         for _ in range(copies):
             delay = self.chance.expovariate(1 / self.faults.delay)
-            self.at(self.now + delay, lambda: self._deliver(node.id, peer, message))
+            self.at(self.now + delay, lambda: self._deliver(node.id, peer, message, number))
 
-    def _deliver(self, sender: ValidatorId, peer: Node, message: Message) -> None:
+    def _deliver(self, sender: ValidatorId, peer: Node, message: Message, number: int) -> None:
+        self.happened["overtaken"] += number < peer.heard.get(sender, 0)
+        peer.heard[sender] = max(number, peer.heard.get(sender, 0))
         if peer.engine is not None:
             peer.inbox.append((sender, message))
             self._wake(peer)

@@ -19,6 +19,7 @@ from ledger.blobs import (
     UpdateFacts,
 )
 from ledger.blocks import Block
+from ledger.certificates import CertifiedBlock
 from ledger.encoding import Noun, encode, encode_integer
 from ledger.entries import (
     Accepted,
@@ -185,6 +186,7 @@ HEADER = header(
     log_size=3,
     log_root=merkle.root(LEAVES),
 )
+BLOCK = Block(header=HEADER, transactions=(encode(SIGNED),))
 COMMITS = commit_certificate(HEADER, (0, 1, 3), view=2)
 VOTES = tuple(
     Vote(kind=kind, era=Era(0), view=View(2), height=Height(number), digest=digest(f"block {number}"))
@@ -206,6 +208,6 @@ def statements() -> Iterator[Noun]:
     yield from (Mean(), TrimmedMean(), EqualWeights(), CappedExamples(), FedAvg())
     yield from (FATES[0], HOLD, HOLD_SIGNATURE, TRANSACTION, SIGNED)
     yield from (Accepted(values=(9,)), RECEIPT.verdict, RECEIPT)
-    yield from (HEADER, Block(header=HEADER, transactions=(encode(SIGNED),)))
+    yield from (HEADER, BLOCK, CertifiedBlock(block=BLOCK, certificate=COMMITS))
     yield from (*VOTES, BUNDLE, next(BUNDLE.proofs())[1], COMMITS, PREPARED)
     yield from (ChainParameters(), validator(2))

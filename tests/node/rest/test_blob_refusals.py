@@ -178,7 +178,7 @@ def test_an_author_whose_quota_is_used_up_is_refused(
 ) -> None:
     data = update(served, 110)
     monkeypatch.setattr(served.api._holding, "_limits", LimitsSection(blob_bytes_max=2**20, author_bytes_max=2**20))
-    monkeypatch.setattr(served.api._blobs.store, "orphan_bytes", lambda _: 2**20)
+    monkeypatch.setattr(served.api._blobs.store, "orphan_sizes", lambda _: [2**20])
     expect_refusal(served, caller, data, upload_headers(served, data), "not-authorised", 403)
 
 

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from consensus.messages import CertifiedBlock
+from ledger.certificates import CertifiedBlock
 from ledger.encoding import decode
 from ledger.light_client import LightClient
 from ledger.transactions import decode_transaction

@@ -81,6 +81,7 @@ def make_certificate(folder: Path, *, password: bytes | None = None) -> tuple[Pa
     files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     pem = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
     files[1].write_bytes(key.private_bytes(*pem))
+    files[1].chmod(0o600)
     return files
 
 
@@ -124,6 +125,14 @@ def test_https_is_spoken_with_the_configured_certificate(served: Served, tmp_pat
         checked(caller.get("/v1/status"), schemas.Status)
 
 
+@pytest.mark.parametrize("mode", [0o640, 0o644])
+def test_a_key_of_https_that_others_may_read_is_refused(served: Served, tmp_path: Path, mode: int) -> None:
+    certificate, key = make_certificate(tmp_path)
+    key.chmod(mode)
+    with pytest.raises(ConfigurationError, match=rf"rest\.private_key: expected 0600 .*, got {mode:04o}"):
+        RestServer(served.app(), local(certificate=str(certificate), private_key=str(key)))
+
+
 def test_https_refuses_what_is_older_than_tls_1_2(served: Served, tmp_path: Path) -> None:
     certificate, key = make_certificate(tmp_path)
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -148,6 +157,7 @@ def test_a_certificate_needs_its_key_and_a_key_its_certificate(served: Served, t
 
 def test_files_that_are_no_certificate_and_key_are_a_configuration_error(served: Served, tmp_path: Path) -> None:
     certificate, key = (str(file) for file in make_certificate(tmp_path))
+    (tmp_path / "certificate.pem").chmod(0o600)
     other = tmp_path / "other"
     other.mkdir()
     _, another_key = (str(file) for file in make_certificate(other))

@@ -37,6 +37,8 @@ class Sites:
     keys: list[SigningKey]
     numbers: list[ParticipantId]
     layout: Digest
+    model: Digest
+    """That the task begins with."""
 
     def update(self, site: int, number: int) -> bytes:
         """Return a site's update file for a round."""
@@ -88,4 +90,4 @@ async def open_task(network: InProcessNetwork, *, rounds: int, deadline_ms: int 
     )
     verdict = (await network.submit(operator, RegisterTask(task=spec))).receipt.verdict
     assert isinstance(verdict, Accepted), verdict
-    return Sites(network=network, keys=keys, numbers=numbers, layout=layout)
+    return Sites(network=network, keys=keys, numbers=numbers, layout=layout, model=model)

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from consensus.errors import ProtocolViolation
 from ledger.encoding import encode
@@ -14,7 +15,7 @@ from ledger.transactions import EnrolParticipant
 from node.runtime.node import Node
 from node.storage.errors import HomeInUse, VoteLogMissing
 from tests.consortium import signing_key
-from tests.network import InProcessNetwork, make_homes, running_network, signed
+from tests.network import WAIT_SECONDS, InProcessNetwork, make_homes, running_network, signed
 
 
 def enrolment(name: str, *, organisation: str = "org-0") -> EnrolParticipant:
@@ -149,10 +150,49 @@ def test_garbage_of_a_peer_is_counted_and_harms_nothing(tmp_path: Path) -> None:
             seen: asyncio.Queue[ProtocolViolation] = asyncio.Queue()
             network.nodes[1].on_violation(seen.put_nowait)
             for garbage in (b"", b"\x00" * 100, encode([1, 2, 3])):
-                network.nodes[0]._links.send(network.nodes[1].member.validator, garbage)
+                network.nodes[0]._wires.links.send(network.nodes[1].member.validator, garbage)
                 error = await asyncio.wait_for(seen.get(), 60)
                 assert error.sender == network.nodes[0].member.validator
             await enrol(network, "b", node=1)
             assert network.nodes[1].exit_code == 0
+
+    asyncio.run(scenario())
+
+
+def test_each_transaction_is_one_log_line_with_height_view_and_verdict(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running_network(tmp_path) as network:
+            with capture_logs() as written:
+                raw = encode(signed(network.operator(0), enrolment("a"), network.genesis))
+                identity = network.nodes[0].api.submit(raw)
+                assert await network.nodes[0].api.wait_final(identity, WAIT_SECONDS) is not None
+                await network.submit(network.operator(1), enrolment("a"))
+            lines = [line for line in written if line["event"] == "transaction" and line["height"] == 1]
+            assert lines[0] == {
+                "event": "transaction",
+                "log_level": "info",
+                "transaction": identity.hex(),
+                "body": "EnrolParticipant",
+                "verdict": "accepted",
+                "height": 1,
+                "view": 0,
+            }
+            refused = [line["verdict"] for line in written if line["event"] == "transaction" and line["height"] == 2]
+            assert set(refused) == {"P2"}
+
+    asyncio.run(scenario())
+
+
+def test_whoever_waits_for_a_transaction_that_expires_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        async with running_network(tmp_path) as network:
+            node = network.nodes[(primary(network) + 1) % 4]
+            monkeypatch.setattr(node._gossip, "_broadcast", lambda _: None)
+            lonely = signed(network.operator(0), enrolment("lonely"), network.genesis, valid_until=1)
+            waiting = asyncio.create_task(node.api.wait_final(node.api.submit(encode(lonely)), 10**6))
+            await enrol(network, "a", node=primary(network))
+            assert await asyncio.wait_for(waiting, WAIT_SECONDS) is None
 
     asyncio.run(scenario())

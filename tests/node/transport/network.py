@@ -1,37 +1,23 @@
-"""Real nodes, certificates and sockets for the tests of transport, and raw ends that break the rules."""
+"""Real nodes over real sockets, for the tests of transport."""
 
 import asyncio
-import contextlib
 import gc
 import io
-import socket
-import ssl
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from ledger.encoding import encode
 from ledger.hashing import Digest, sha256
-from ledger.quantities import TimeMs, ValidatorId
-from ledger.validators import Validator, ValidatorSet
-from node.transport.certificates import LinkCredential, make_link_credential
+from ledger.quantities import ValidatorId
 from node.transport.events import LinkEvent, LinkEventKind
-from node.transport.frames import join_frames, read_frame
-from node.transport.handshake import Endpoint, Hello, LinkPurpose
+from node.transport.handshake import Endpoint
 from node.transport.limits import LinkLimits
 from node.transport.links import Links
 from node.transport.sockets import Address, listening_socket
-from node.transport.streams import accept_tls
-from node.transport.tasks import TaskSet
-from node.transport.tls import LinkTls
-from tests.consortium import signing_key
+from tests.node.transport.credentials import Members
 
 T = TypeVar("T")
 GREETING = sha256(b"this chain") + b"\1"
-NOW = TimeMs(time.time_ns() // 10**6)
 PATIENCE_SECONDS = 60.0
 """Only a test that has failed waits so long."""
 
@@ -51,46 +37,6 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         return result
 
     return asyncio.run(watched())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Members:
-    """A validator set with real link certificates, and the files of the keys behind them."""
-
-    validators: ValidatorSet
-    files: Mapping[ValidatorId, Path]
-
-    def tls(self, identity: int) -> LinkTls:
-        number = ValidatorId(identity)
-        return LinkTls(self.files[number], identity=number, validators=self.validators)
-
-
-def validator(number: int, certificate: bytes) -> Validator:
-    vote, service, log_head = (signing_key(f"{number}/{kind}").public for kind in ("vote", "service", "log-head"))
-    return Validator(
-        id=ValidatorId(number),
-        organisation=f"org-{number:02}",
-        vote_key=vote,
-        service_key=service,
-        log_head_key=log_head,
-        link_certificate=certificate,
-    )
-
-
-def credential(number: int, *, now: TimeMs = NOW) -> LinkCredential:
-    return make_link_credential(f"org-{number:02}", now=now)
-
-
-def members(folder: Path, count: int = 4, *, certificates: Mapping[int, bytes] | None = None) -> Members:
-    """Make a set; `certificates` replaces what it records for some."""
-    files, recorded = {}, []
-    for number in range(count):
-        own = credential(number)
-        path = folder / f"{number}.pem"
-        path.write_bytes(own.pem)
-        files[ValidatorId(number)] = path
-        recorded.append(validator(number, (certificates or {}).get(number, own.certificate)))
-    return Members(validators=ValidatorSet(tuple(recorded)), files=files)
 
 
 class Signal:
@@ -209,95 +155,3 @@ async def still_works(sender: Node, receiver: Node) -> None:
     """Show that two nodes can talk, whatever happened before."""
     sender.links.send(receiver.identity, b"still here")
     await receiver.until(lambda: b"still here" in receiver.from_peer(sender))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Raw:
-    """One end of a connection in the hands of a test."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-
-    async def send(self, data: bytes) -> None:
-        self.writer.write(data)
-        await self.writer.drain()
-
-    async def send_frame(self, payload: bytes) -> None:
-        await self.send(join_frames([payload]))
-
-    async def read_frame(self) -> bytes | None:
-        return await read_frame(self.reader, bytes_max=2**20)
-
-    def stop_reading(self) -> None:
-        """Take nothing more from the connection, which stays open."""
-        transport = self.writer.transport
-        assert isinstance(transport, asyncio.Transport)
-        transport.pause_reading()
-
-    async def ended(self) -> None:
-        """Wait until the other end has closed."""
-        try:
-            while await self.reader.read(2**16):
-                pass
-        except OSError:
-            pass
-
-
-@asynccontextmanager
-async def connect(address: Address, context: ssl.SSLContext | None) -> AsyncIterator[Raw]:
-    """Connect to a node by hand."""
-    server_hostname = None if context is None else ""
-    reader, writer = await asyncio.open_connection(*address, ssl=context, server_hostname=server_hostname)
-    try:
-        yield Raw(reader=reader, writer=writer)
-    finally:
-        writer.transport.abort()
-        await asyncio.sleep(0)
-
-
-@asynccontextmanager
-async def linked(
-    address: Address, tls: LinkTls, purpose: LinkPurpose, greeting: bytes = GREETING
-) -> AsyncIterator[Raw]:
-    """Connect to a node as a validator that has said hello and was answered."""
-    async with connect(address, tls.client) as raw:
-        hello = encode(Hello(purpose=purpose, greeting=greeting))
-        await raw.send_frame(hello)
-        assert await raw.read_frame() == hello
-        yield raw
-
-
-@asynccontextmanager
-async def accepting(answer: Callable[[Raw], Awaitable[None]], context: ssl.SSLContext | None) -> AsyncIterator[Address]:
-    """Listen, and treat whoever comes as `answer` does."""
-    listener = listening_socket(("127.0.0.1", 0))
-    listener.settimeout(0)
-
-    async def serve(sock: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            opening = asyncio.open_connection(sock=sock) if context is None else accept_tls(sock, context)
-            reader, writer = await opening
-            try:
-                await answer(Raw(reader=reader, writer=writer))
-            finally:
-                writer.transport.abort()
-
-    async def accept() -> None:
-        while True:
-            sock, _ = await asyncio.get_running_loop().sock_accept(listener)
-            tasks.spawn(serve(sock), name="accepted")
-
-    tasks = TaskSet()
-    tasks.spawn(accept(), name="accepting")
-    try:
-        yield listener.getsockname()
-    finally:
-        await tasks.close()
-        listener.close()
-
-
-async def greeted(raw: Raw) -> None:
-    """Answer a dialler's hello with the same."""
-    hello = await raw.read_frame()
-    assert hello is not None
-    await raw.send_frame(hello)

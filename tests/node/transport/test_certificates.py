@@ -15,7 +15,7 @@ from ledger.quantities import TimeMs
 from ledger.validators import Validator
 from node.transport.certificates import CLOCK_SKEW, VALIDITY, certificate_in, make_link_credential, valid_until
 from node.transport.errors import UnusableCredential
-from tests.node.transport.network import NOW, credential, validator
+from tests.node.transport.credentials import NOW, credential, validator
 
 
 def test_the_certificate_fits_a_validators_record() -> None:

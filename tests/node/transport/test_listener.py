@@ -12,12 +12,9 @@ from node.transport import listener
 from node.transport.events import LinkEventKind
 from node.transport.handshake import LinkPurpose
 from node.transport.limits import LinkLimits
-from tests.node.transport.network import Members, Node, connect, linked, members, run, running, still_works
-
-
-@pytest.fixture(scope="module")
-def consortium(tmp_path_factory: pytest.TempPathFactory) -> Members:
-    return members(tmp_path_factory.mktemp("credentials"))
+from tests.node.transport.credentials import Members
+from tests.node.transport.network import Node, run, running, still_works
+from tests.node.transport.raw_ends import connect, linked
 
 
 def test_the_oldest_stranger_makes_room_for_the_newest_and_no_validator_does(consortium: Members) -> None:

@@ -23,7 +23,7 @@ from ledger.validators import ValidatorSet
 from node.transport.certificates import VALIDITY
 from node.transport.errors import LinkRefused, UnusableCredential
 from node.transport.tls import LinkTls, peer_of
-from tests.node.transport.network import NOW, Members, credential, members, validator
+from tests.node.transport.credentials import NOW, Members, credential, members, validator
 
 ZERO, ONE, TWO, THREE = map(ValidatorId, range(4))
 HOSTILE_NAME = "org-00"
@@ -39,11 +39,6 @@ def handshake(server: ssl.SSLContext, client: ssl.SSLContext) -> tuple[ssl.SSLOb
         except ssl.SSLWantReadError:
             continue
     return ends[1], ends[0]
-
-
-@pytest.fixture(scope="module")
-def consortium(tmp_path_factory: pytest.TempPathFactory) -> Members:
-    return members(tmp_path_factory.mktemp("credentials"))
 
 
 def test_validators_recognise_each_other(consortium: Members) -> None:

@@ -1,0 +1,48 @@
+"""Coming back after a crash: what was signed is resent, never made again."""
+
+from collections.abc import Sequence
+
+from consensus.normal_case import count
+from consensus.records import BodyRecord, EnteredRecord, PrePrepareRecord, Record, era_of
+from consensus.replica import Replica
+from ledger.errors import InvalidBlock
+from ledger.quantities import Height
+
+
+def restore(replica: Replica, records: Sequence[Record]) -> None:
+    """Come back to where the vote log says this replica was; what was signed is resent, never made again."""
+    records = [record for record in records if era_of(record) == replica.context.era]
+    bundles = replica.safety.restore(records)
+    own, start = replica.safety.view_change, replica.safety.start
+    if own is not None and start is None:
+        replica.view_changes[replica.view] = {replica.id: own}
+    if start is not None and start.certificate is not None:
+        replica.raise_certificate(start.certificate)
+    for record in records:
+        if isinstance(record, EnteredRecord):
+            replica.entered = (record.new_view, record.view_changes)
+            replica.last_entered = record.new_view.payload.view
+        elif isinstance(record, BodyRecord) and record.block.header.height > replica.head.height:
+            replica.hold_body(record.block)
+        elif isinstance(record, PrePrepareRecord) and record.vote.height > replica.head.height:
+            replica.tally.add(record.vote, record.proof, primary=replica.context.primary(record.vote.view))
+    for bundle in bundles:
+        count(replica, bundle)
+        if any(vote.height > replica.head.height and vote.view == replica.view for vote in bundle.votes):
+            replica.bundles.append(bundle)
+    _restore_accepted(replica)
+
+
+def _restore_accepted(replica: Replica) -> None:
+    """Go on with what was voted for in the current view, as far as it follows from the head and executes."""
+    for above in replica.window:
+        height = Height(replica.head.height + above)
+        digest = replica.safety.proposed(height)
+        block = None if digest is None else replica.bodies.get(digest)
+        if block is None or block.header.parent != replica.parent_of(height):
+            return
+        try:
+            replica.application.process_proposal(block)
+        except InvalidBlock:
+            return
+        replica.accepted[height] = block.header

@@ -1,0 +1,95 @@
+"""Where a node stands, and whether callers should be sent to it."""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from consensus.engine import Engine
+from contracts import queries
+from ledger.hashing import Digest
+from ledger.quantities import Era, Height, TimeMs, ValidatorId, View
+from node.mempool import Mempool
+from node.storage.blob_store import BlobStore
+from node.storage.chain_store import ChainStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerStatus:
+    """Another validator as this node sees it."""
+
+    validator: ValidatorId
+    connected: bool
+    head: Height | None
+    """Height it last claimed; a hint."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeStatus:
+    """Where this node stands."""
+
+    validator: ValidatorId
+    height: Height
+    head: Digest
+    time: TimeMs
+    state_root: Digest
+    era: Era
+    view: View
+    primary: ValidatorId
+    active: bool
+    """Whether the view was entered; false while changing it."""
+    behind: bool
+    """Whether f+1 peers claim a higher head."""
+    mempool_transactions: int
+    mempool_bytes: int
+    blob_bytes: int
+    peers: tuple[PeerStatus, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadinessCheck:
+    """One reason to send callers here, or elsewhere."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def node_status(
+    validator: ValidatorId,
+    *,
+    chain: ChainStore,
+    engine: Engine,
+    mempool: Mempool,
+    store: BlobStore,
+    connected: AbstractSet[ValidatorId],
+) -> NodeStatus:
+    """Return where the node of a validator stands."""
+    header, heads = chain.head.header, engine.peer_heads
+    others = [member.id for member in queries.validators(chain.state).members if member.id != validator]
+    return NodeStatus(
+        validator=validator,
+        height=Height(header.height),
+        head=header.digest,
+        time=TimeMs(header.time),
+        state_root=header.state_root,
+        era=Era(header.era),
+        view=engine.view,
+        primary=engine.primary,
+        active=engine.is_active,
+        behind=engine.is_behind,
+        mempool_transactions=len(mempool),
+        mempool_bytes=mempool.bytes_total,
+        blob_bytes=store.bytes_total,
+        peers=tuple(
+            PeerStatus(validator=other, connected=other in connected, head=heads.get(other)) for other in others
+        ),
+    )
+
+
+def readiness(status: NodeStatus, *, quorum: int) -> list[ReadinessCheck]:
+    """Return what must hold for callers to be sent to a node."""
+    connected = 1 + sum(peer.connected for peer in status.peers)
+    return [
+        ReadinessCheck(name="peers", ok=connected >= quorum, detail=f"{connected} of {quorum} needed"),
+        ReadinessCheck(name="view", ok=status.active, detail=f"view {status.view}"),
+        ReadinessCheck(name="head", ok=not status.behind, detail=f"height {status.height}"),
+    ]

@@ -1,0 +1,126 @@
+"""The view timer runs for the oldest pending item: a primary can starve nobody, and an idle one is left alone."""
+
+from consensus.engine import DEADLINES_MAX
+from consensus.messages import Blocks, Status
+from consensus.ports import Timing
+from ledger.quantities import Era, Height, View
+from tests.consensus.bench import Bench
+from tests.consensus.forge import Forge
+
+FORGE = Forge()
+A, B = FORGE.chain(2)
+
+
+def test_the_timeout_doubles_up_to_its_bound() -> None:
+    timing = Timing(view=1.0, view_max=60.0)
+    assert [timing.view_timeout(failures) for failures in (0, 1, 2, 5, 6, 7, 10**9)] == [1, 2, 4, 32, 60, 60, 60]
+
+
+def test_the_view_timer_runs_for_the_oldest_item_until_that_is_decided() -> None:
+    bench = Bench(FORGE, 0)
+    bench.submit(b"old")
+    bench.now += 0.9
+    bench.propose(A)
+    bench.commit_by([1, 2, 3], A)
+    bench.tick(0.1)
+    assert bench.engine.view == 1
+
+
+def test_the_view_timer_starts_anew_for_the_next_item() -> None:
+    bench = Bench(FORGE, 0)
+    bench.submit(A.transactions[0])
+    bench.submit(b"next")
+    bench.now += 0.9
+    bench.propose(A)
+    bench.commit_by([1, 2, 3], A)
+    bench.tick()
+    bench.tick(0.9)
+    assert bench.engine.view == 0
+    bench.tick(0.2)
+    assert bench.engine.view == 1
+
+
+def test_nothing_pending_no_view_change() -> None:
+    bench = Bench(FORGE, 0)
+    for _ in range(100):
+        bench.tick(10.0)
+    assert bench.engine.view == 0
+
+
+def test_an_item_that_more_urgent_ones_are_put_before_keeps_its_deadline() -> None:
+    """Due actions go before transactions: a primary that decides only those must not win time with each of them."""
+    bench = Bench(FORGE, 0)
+    bench.submit(b"starved")
+    parent = FORGE.genesis
+    for number in range(5):
+        bench.now += 0.3
+        block = FORGE.block(parent, f"due {number}".encode())
+        bench.application.waiting.insert(0, *block.transactions)
+        bench.tick()
+        bench.propose(block)
+        bench.commit_by([1, 2, 3], block)
+        bench.tick()
+        parent = block.header
+    assert bench.height == 5
+    assert bench.engine.view == 1
+
+
+def test_the_new_view_timer_starts_with_a_quorum_of_view_changes_and_doubles() -> None:
+    bench = Bench(FORGE, 0)
+    bench.submit(b"item")
+    bench.tick(1.0)
+    assert bench.engine.view == 1
+    bench.tick(50.0)
+    assert bench.engine.view == 1, "nobody else wants it: no timer"
+    bench.receive(1, FORGE.view_change(1, 1))
+    bench.receive(3, FORGE.view_change(3, 1))
+    bench.tick(1.9)
+    assert bench.engine.view == 1
+    bench.tick(0.1)
+    assert bench.engine.view == 2
+
+
+def test_one_validator_that_wants_ever_higher_views_does_not_put_off_the_new_view_timer() -> None:
+    bench = Bench(FORGE, 0)
+    bench.submit(b"item")
+    bench.tick(1.0)
+    for who in (1, 3):
+        bench.receive(who, FORGE.view_change(who, 1))
+    for view in range(2, 6):
+        bench.tick(0.5)
+        bench.receive(3, FORGE.view_change(3, 10 * view))
+    assert bench.engine.view == 2
+
+
+def test_patience_is_as_short_as_ever_once_a_block_was_appended() -> None:
+    bench = Bench(FORGE, 0)
+    bench.submit(A.transactions[0])
+    bench.tick(1.0)
+    changes = FORGE.view_changes(1)
+    bench.receive(2, FORGE.new_view(changes), *changes)
+    block = FORGE.block(FORGE.genesis, *A.transactions, proposer=2)
+    bench.propose(block, view=1)
+    bench.commit_by([1, 2, 3], block, view=1)
+    bench.submit(b"next")
+    bench.tick(1.0)
+    assert (bench.height, bench.engine.view) == (1, 2)
+
+
+def test_the_deadlines_of_ever_other_items_take_no_room() -> None:
+    bench = Bench(FORGE, 0)
+    for number in range(2 * DEADLINES_MAX):
+        bench.application.waiting.insert(0, f"due {number}".encode())
+        bench.tick()
+    assert len(bench.engine._replica.timers.deadlines) == DEADLINES_MAX
+
+
+def test_being_behind_for_a_while_does_not_move_a_deadline_that_is_still_to_come() -> None:
+    bench = Bench(FORGE, 0)
+    bench.submit(b"item")
+    for peer in (1, 2):
+        bench.receive(peer, Status(era=Era(0), view=View(0), head=Height(1)))
+    bench.tick(0.6)
+    bench.receive(1, Blocks(blocks=(FORGE.certified(A),)))
+    assert bench.height == 1
+    bench.tick(0.4)
+    assert bench.engine.view == 1

@@ -1,0 +1,69 @@
+"""Opening a node's data: durable before the first vote, refused where it cannot go on, and given back on failure."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from ledger.errors import ConfigurationError
+from node.config import Configuration, LinkSection, load
+from node.home import Home
+from node.runtime import opening
+from node.runtime.node import Node
+from node.runtime.opening import Durable
+from node.storage.errors import VoteLogMissing
+from tests.network import make_homes
+
+
+def configuration_of(home: Home) -> Configuration:
+    return load(home.configuration, environment={}).configuration
+
+
+def open_data(home: Home) -> Durable:
+    return Durable.open(home, home.load_genesis(), configuration_of(home))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return make_homes(tmp_path)[0]
+
+
+def test_that_a_key_has_a_vote_log_is_durable_before_it_votes(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[Path, bool, bool]] = []
+    monkeypatch.setattr(
+        opening,
+        "sync_directory",
+        lambda folder: synced.append((folder, home.vote_log.exists(), home.vote_key_used.exists())),
+    )
+    open_data(home).close()
+    assert synced == [(home.path, False, False), (home.path / "keys", True, True)]
+
+
+def test_what_was_opened_before_a_failure_is_given_back(home: Home) -> None:
+    open_data(home).close()
+    home.vote_log.rename(home.path / "elsewhere")
+    with pytest.raises(VoteLogMissing):
+        open_data(home)
+    (home.path / "elsewhere").rename(home.vote_log)
+    open_data(home).close()
+
+
+def test_frames_that_cannot_hold_a_block_of_this_chain_are_refused(home: Home) -> None:
+    narrow = replace(configuration_of(home), link=LinkSection(frame_bytes_max=13 * 2**20 - 1))
+    with pytest.raises(ConfigurationError, match=r"link\.frame_bytes_max: expected at least 13631488 bytes"):
+        Durable.open(home, home.load_genesis(), narrow)
+    enough = replace(configuration_of(home), link=LinkSection(frame_bytes_max=13 * 2**20))
+    Durable.open(home, home.load_genesis(), enough).close()
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604])
+def test_a_link_credential_that_others_may_read_is_refused(home: Home, mode: int) -> None:
+    home.link_credential.chmod(mode)
+
+    async def start() -> None:
+        Node(home, configuration_of(home))
+
+    with pytest.raises(ConfigurationError, match=rf"link\.pem: expected 0600 .*, got {mode:04o}"):
+        asyncio.run(start())
+    open_data(home).close()

@@ -1,0 +1,60 @@
+"""What runs are drawn from really happens in them, for every size: a simulator that harms nothing proves nothing."""
+
+import pytest
+
+from ledger.quantities import ValidatorId
+from tests.simulation.faults import Faults
+from tests.simulation.runs import build, run_world
+from tests.simulation.test_simulation import FIRST, SEEDS
+from tests.simulation.world import World
+
+SIZES = range(4, 10)
+EVERYTHING = {
+    "lost",
+    "duplicated",
+    "overtaken",
+    "crash before append",
+    "crash after append",
+    "crash before sync",
+    "crash after sync",
+    "crash after seal",
+    "two proposals",
+    "view-change",
+    "view-entered",
+    "appended",
+}
+HARSH = Faults(loss=0.1, duplicate=0.2, delay=0.1, busy=0.05, crash=0.05, partition=0.6, cut=0.1)
+RUNS_MAX = 20
+
+
+def with_a_lying_primary(size: int, seed: int) -> World:
+    """Return a world whose first primary has a twin that tells some of the others another story."""
+    world = World(size=size, seed=seed, faults=HARSH)
+    primary = world.nodes[0].id + 1
+    others = [who for who in range(size) if who != primary]
+    world.add_twin(ValidatorId(primary), frozenset(ValidatorId(who) for who in others[: size // 2]))
+    return world
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_fault_happens_at_every_size(size: int) -> None:
+    happened: set[str] = set()
+    for seed in range(RUNS_MAX):
+        world = run_world(with_a_lying_primary(size, seed))
+        happened |= {name for name, count in world.happened.items() if count}
+        if happened >= EVERYTHING:
+            return
+    raise AssertionError(f"{size} validators, {RUNS_MAX} runs without {EVERYTHING - happened}")
+
+
+def test_the_seeds_of_the_tests_draw_every_size_fault_and_kind_of_byzantine_validator() -> None:
+    worlds = [build(seed) for seed in range(FIRST, FIRST + SEEDS)]
+    assert {world.size for world in worlds} == set(SIZES)
+    assert {world.window for world in worlds} == {1, 4}
+    for name in Faults.__slots__:
+        assert len({getattr(world.faults, name) for world in worlds}) > 1, name
+    twins = [world for world in worlds if len(world.nodes) > world.size]
+    liars = [world for world in worlds if any(node.liar for node in world.nodes)]
+    deaf = [world for world in worlds if world not in twins and any(node.audience for node in world.nodes)]
+    mute = [world for world in worlds if world._queue]
+    assert min(len(kind) for kind in (twins, liars, deaf, mute)) > 3
