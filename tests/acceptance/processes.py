@@ -1,0 +1,131 @@
+"""Four validators as four hosts would run them: homes and genesis made by the commands, one process each."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ledger.genesis import Genesis, ValidatorDescriptor
+from ledger.keyfile import KeyPurpose, decode_key_for
+from ledger.keys import SigningKey
+from ledger.quantities import ValidatorId
+from quorate.ports import free_ports
+
+ORGANISATIONS = ("org-0", "org-1", "org-2", "org-3")
+"""In ascending order, so that each one's place here is its validator's number."""
+PATIENCE_SECONDS = 120.0
+"""Only a test that has failed waits so long."""
+PAUSE_SECONDS = 0.02
+
+T = TypeVar("T")
+
+
+def until(look: Callable[[], T | None], what: str) -> T:
+    """Return what `look` returns once it is something."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not (found := look()):
+        assert time.monotonic() < end, what
+        time.sleep(PAUSE_SECONDS)
+    return found
+
+
+class ValidatorProcess:
+    """One organisation's home, and the process that runs its validator."""
+
+    def __init__(self, home: Path, genesis: Path, number: int) -> None:
+        self.home = home
+        self.number = ValidatorId(number)
+        self.log = home / "node.log"
+        self._genesis = genesis
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def descriptor(self) -> ValidatorDescriptor:
+        """What genesis says of it."""
+        return Genesis(self._genesis.read_bytes()).descriptors[self.number]
+
+    @property
+    def url(self) -> str:
+        return self.descriptor.rest_url
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def operator_key(self) -> SigningKey:
+        file = self.home / "keys" / "operator.key"
+        return decode_key_for(KeyPurpose.OPERATOR, file.read_bytes(), file=file)
+
+    def start(self) -> None:
+        """Start the process."""
+        assert not self.is_running
+        arguments = ["node", "start", "--home", str(self.home), "--genesis", str(self._genesis)]
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "quorate", *arguments, "--log-format", "json"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=_environment(),
+            )
+
+    def kill(self) -> None:
+        """End the process without warning (SIGKILL)."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def terminate(self) -> None:
+        """Tell the process to end (SIGTERM)."""
+        assert self._process is not None
+        self._process.terminate()
+
+    def exit_code(self) -> int:
+        """Wait until the process has ended."""
+        assert self._process is not None
+        return self._process.wait(PATIENCE_SECONDS)
+
+    def lines(self, event: str) -> list[dict[str, Any]]:
+        """Return the log lines of one event so far."""
+        return [line for line in self._log_lines() if line["event"] == event]
+
+    def errors(self) -> list[dict[str, Any]]:
+        """Return the log lines so far that tell of what must not happen."""
+        return [line for line in self._log_lines() if line["level"] == "error"]
+
+    def _log_lines(self) -> list[dict[str, Any]]:
+        whole = self.log.read_bytes().rpartition(b"\n")[0].splitlines()
+        return [json.loads(line) for line in whole if line.startswith(b"{")]  # its worker writes to the same place
+
+
+def make_validators(folder: Path) -> list[ValidatorProcess]:
+    """Make homes and genesis by the commands that each operator would type."""
+    genesis = folder / "genesis.json"
+    for name in ORGANISATIONS:
+        link, rest, metrics = (f"127.0.0.1:{port}" for port in free_ports(3))
+        home = ["node", "init", "--home", str(folder / name), "--organisation", name]
+        _quorate(*home, "--link", link, "--rest", rest, "--metrics", metrics)
+    descriptors = [str(folder / name / "descriptor.json") for name in ORGANISATIONS]
+    _quorate("genesis", "assemble", *descriptors, "--chain", "acceptance", "--out", str(genesis))
+    return [ValidatorProcess(folder / name, genesis, number) for number, name in enumerate(ORGANISATIONS)]
+
+
+def _quorate(*arguments: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "quorate", *arguments], capture_output=True, text=True, check=False, env=_environment()
+    )
+    assert ran.returncode == 0, ran.stderr
+
+
+def _environment() -> dict[str, str]:
+    """Return this process's environment without settings of ours."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("QUORATE_")}
