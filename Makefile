@@ -21,7 +21,7 @@ static: .venv/.ready
 	$(BIN)/lint-imports
 
 unit: .venv/.ready
-	$(BIN)/pytest -n auto --cov --cov-report=term
+	$(BIN)/pytest -n auto --dist loadgroup --cov --cov-report=term
 
 simulate: .venv/.ready ## more seeds of the consensus simulator: make simulate SEEDS=2000
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),2000)
@@ -32,13 +32,16 @@ format: .venv/.ready
 
 docs: .venv/.ready ## the pages that are generated from code
 	$(BIN)/python -m quorate.reference
+	$(BIN)/python -m tests.tour
 
 lock: .venv/.ready ## pin the newest versions that pyproject.toml admits
-	$(BIN)/pip-compile -q --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras \
+	$(BIN)/pip-compile -q --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe \
 	  --extra demo --extra dev --upgrade -c constraints.txt -o requirements.txt pyproject.toml
 
 .venv/.ready: requirements.txt pyproject.toml
-	@echo "Building .venv with $(PYTHON): about 250 MB to download the first time, most of it PyTorch."
+	@echo "Building .venv with $(PYTHON). README says what is downloaded, and how to name a small build of PyTorch."
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; \
+	  (3, 11) <= v <= (3, 12) or sys.exit("Python 3.11 or 3.12 is needed, got %d.%d: make PYTHON=python3.11" % v)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -q $(PIP_ARGS) -r requirements.txt
 	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
