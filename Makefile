@@ -37,6 +37,7 @@ docs: .venv/.ready ## the pages that are generated from code
 lock: .venv/.ready ## pin the newest versions that pyproject.toml admits
 	$(BIN)/pip-compile -q --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe \
 	  --extra demo --extra dev --upgrade -c constraints.txt -o requirements.txt pyproject.toml
+	sed -i.old 's/^\([a-z0-9-]*==[^+ ]*\)+[^ ]*/\1/' requirements.txt && rm requirements.txt.old # builds are the user's choice
 
 .venv/.ready: requirements.txt pyproject.toml
 	@echo "Building .venv with $(PYTHON). README says what is downloaded, and how to name a small build of PyTorch."
@@ -44,7 +45,7 @@ lock: .venv/.ready ## pin the newest versions that pyproject.toml admits
 	  (3, 11) <= v <= (3, 12) or sys.exit("Python 3.11 or 3.12 is needed, got %d.%d: make PYTHON=python3.11" % v)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -q $(PIP_ARGS) -r requirements.txt
-	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
 clean:

@@ -112,3 +112,8 @@ def test_the_package_itself_is_under_apache_2() -> None:
     assert sha256(words.encode()).hexdigest() == APACHE_2_SHA256
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert (project["license"], project["license-files"]) == ("Apache-2.0", ["LICENSE"])
+
+
+def test_the_lock_pins_releases_and_no_builds() -> None:
+    """A local version, such as 2.13.0+cpu, is on no public index: which build it is, is the user's choice."""
+    assert [line for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line and "+" in line] == []

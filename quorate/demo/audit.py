@@ -15,7 +15,6 @@ from quorate.files import load_any_key
 from quorate.lineage import trace, tree
 from quorate.node_source import NodeSource
 from quorate.replayed_view import ReplayedView
-from quorate.terminal import print_shown
 from quorate.verdicts import Outcome, Request, Verdict, verify
 
 
@@ -48,7 +47,7 @@ def show_lineage(scene: Scene, folder: Path, stage: Stage) -> None:
     stage.scene("Where the last model comes from")
     genesis = Genesis(scene.network.genesis.read_bytes())
     view = ReplayedView(ChainFolder(folder), trusted=genesis, height=None, transaction=None)
-    print_shown([tree(trace(view, TASK, None, depth=2))])
+    stage.show(tree(trace(view, TASK, None, depth=2)))
 
 
 def _tamper(folder: Path, genesis: Genesis, stage: Stage) -> None:

@@ -120,6 +120,8 @@ def wait_for_validators(scene: Scene, stage: Stage) -> None:
 def enrol_hospitals(scene: Scene, stage: Stage) -> None:
     """Give each hospital's training site a key and a registry number, by its operator's transaction."""
     stage.scene("Six hospitals enrol a training site")
+    patients = sum(map(len, scene.shares.values())) + len(scene.test)
+    stage.say(f"scikit-learn's breast cancer data: {patients} real patients, dealt out unequally and by diagnosis")
     for place, hospital in enumerate(SHARES):
         key: SigningKey = create_key(scene.key(hospital), KeyPurpose.PARTICIPANT)
         with _operator(scene, hospital, place) as operator:

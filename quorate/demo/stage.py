@@ -4,11 +4,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from quorate.demo.claims import Claim, Verdict
+from quorate.plain_text import Shown, lines
+from quorate.terminal import print_shown
 
 
 class Stage:
@@ -45,9 +47,13 @@ class Stage:
         """Report something that happened."""
         self.console.print(f"  [dim]{self.seconds:5.1f} s[/dim]  {escape(text)}", soft_wrap=True)
 
-    def show(self, thing: RenderableType) -> None:
-        """Show a table or tree."""
-        self.console.print(thing)
+    def show(self, part: Shown) -> None:
+        """Show a table or tree, as every command does: plain ASCII where there is no terminal."""
+        if self.console.is_terminal:
+            print_shown([part])
+            return
+        for line in lines([part]):
+            self.console.print(line, markup=False, soft_wrap=True)
 
     def check(self, claim: Claim, *, held: bool, detail: str) -> None:
         """Note what a claim came to; the demo's exit code depends on all of them."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import FrameType
 
 import torch
-from rich.table import Table
 
 from quorate.demo.audit import audit, show_lineage
 from quorate.demo.baselines import centralised, plain_average
@@ -25,6 +24,7 @@ from quorate.demo.script import ABSENT_ROUND, ROUNDS, TASK
 from quorate.demo.stage import Stage
 from quorate.demo.training_day import run_rounds
 from quorate.files import claim_folder
+from quorate.plain_text import Table
 
 
 class End(IntEnum):
@@ -36,6 +36,7 @@ class End(IntEnum):
 
 
 STEPS = 5 + ROUNDS
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 CLOSE = 0.05
 """How near to centralised training the robust rule must come, in accuracy."""
 FAR = 0.2
@@ -45,7 +46,7 @@ FAR = 0.2
 def tell(keep: Path | None) -> int:
     """Run the demo in a folder of its own, or in `keep`, which is then left with the network running."""
     torch.set_num_threads(1)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDING:
         signal.signal(number, _interrupt)
     folder = Path(tempfile.mkdtemp(prefix="quorate-demo-")) if keep is None else keep.resolve()
     if keep is not None:
@@ -80,7 +81,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 def _ignore_signals() -> None:
     """Let nothing come between the demo and ending what it started; whoever is impatient waits for the validators."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
 
 
@@ -100,18 +101,9 @@ def _acts(scene: Scene, stage: Stage) -> bool:
 def _check_learning(stage: Stage, reached: list[float], together: list[float], average: list[float]) -> None:
     stage.scene("Accuracy on the test share, by round, one of six hospitals hostile")
     stage.say("this chain: trimmed mean; plain averaging: the same attack; centralised: all patients in one place")
-    table = Table(padding=0)
-    table.add_column("", no_wrap=True)
-    for number in range(1, ROUNDS + 1):
-        table.add_column(str(number), justify="right")
-    rows = (
-        ("this chain", reached),
-        ("plain average", average),
-        ("centralised", together),
-    )
-    for title, values in rows:
-        table.add_row(title, *(f"{value:.3f}" for value in values))
-    stage.show(table)
+    results = {"this chain": reached, "plain average": average, "centralised": together}
+    rows = [(title, *(f"{value:.3f}" for value in values)) for title, values in results.items()]
+    stage.show(Table(columns=("", *map(str, range(1, ROUNDS + 1))), rows=rows))
     stage.check(
         Claim.NEUTRALISED,
         held=reached[-1] > max(average[-1] + FAR, together[-1] - CLOSE),

@@ -39,6 +39,9 @@ class _TrainingDay:
     def play(self, number: int) -> float:
         """Run one round to its end; return the accuracy of the global model after it."""
         self._stage.scene(f"Round {number} of {ROUNDS}")
+        if number == 1:
+            self._stage.say("each hospital pulls the global model over REST, trains on its own patients, uploads its")
+            self._stage.say("update and submits the signed transaction, to another validator every round")
         until(lambda: int(self._get(f"/v1/tasks/{TASK}")["round"]) >= number, f"round {number}")
         if number == RESTART_ROUND:
             self._crash.restart()

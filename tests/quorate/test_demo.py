@@ -61,7 +61,7 @@ def test_everything_that_the_demo_claims_holds(tmp_path: Path) -> None:
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_demo_ends_what_it_started(tmp_path: Path, number: signal.Signals) -> None:
     with demo(tmp_path) as process:
         assert process.stdout is not None
@@ -91,3 +91,28 @@ def test_a_claim_must_hold_each_time_that_it_is_shown() -> None:
         for claim in Claim:
             verdict.show(claim, held=held, detail="")
     assert not verdict.holds
+
+
+def run_with_sklearn(code: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Run the demo where importing scikit-learn means running this code."""
+    (folder / "sklearn").mkdir()
+    (folder / "sklearn" / "__init__.py").write_text(code)
+    return subprocess.run(
+        [sys.executable, "-m", "quorate", "demo"],
+        env=os.environ | {"PYTHONPATH": str(folder), "TMPDIR": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_MAX,
+        check=False,
+    )
+
+
+def test_without_its_extra_the_demo_says_what_to_install(tmp_path: Path) -> None:
+    ended = run_with_sklearn("raise ModuleNotFoundError(name='sklearn')", tmp_path)
+    assert ended.returncode == 2
+    assert "expected pip install 'quorate[demo]', got not installed" in ended.stderr
+
+
+def test_a_demo_that_is_interrupted_while_it_loads_just_ends(tmp_path: Path) -> None:
+    ended = run_with_sklearn("import os, signal; os.kill(os.getpid(), signal.SIGINT)", tmp_path)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")
