@@ -54,7 +54,8 @@ def model_from_float32(what: str, values: Float32s) -> Int64s:
 def _rounded(what: str, values: Float64s, exponent: int, bound: int) -> Float64s:
     finite = np.isfinite(values)
     if not finite.all():
-        raise NotFinite(what, expected="finite numbers", got=f"{int(finite.size - np.count_nonzero(finite))} others")
+        others = int(finite.size - np.count_nonzero(finite))
+        raise NotFinite(what, expected="finite numbers", got=f"{others} that are NaN or infinite")
     with np.errstate(over="ignore"):  # infinity is out of range, and said so below
         steps = np.rint(values * float(1 << exponent))  # scaling by a power of two is exact
     beyond = np.abs(steps) > bound

@@ -11,6 +11,7 @@ QuorateError
 │       ├── NodeForbids   for want of a right
 │       └── NodeHasNone   it has no such thing
 ├── NoNodeAnswered        all nodes failed until time was up
+│   └── SubmissionNotFinal  none showed in time that what was submitted is final
 ├── RoundNotOpen          no round opened in time
 ├── TaskEnded             there will be no further round
 ├── NotTakingPart         this key is not enrolled, or not invited to the task
@@ -102,12 +103,21 @@ class NoNodeAnswered(QuorateError):
     code = "no-node-answered"
     http_status = 503
     exit_code = 3
-    hint = "Look at each node's /readyz?verbose. What was submitted is remembered: the same call takes it up again."
+    hint = (
+        "Check that the nodes run, and that these are their addresses; each one's /readyz?verbose says what it lacks."
+    )
 
     def __init__(self, what: str, faults: Mapping[str, NodeFault]) -> None:
         super().__init__(what, expected="an answer of one node", got="; ".join(map(str, faults.values())))
         self.faults = dict(faults)
         """The last fault of each node, by URL."""
+
+
+class SubmissionNotFinal(NoNodeAnswered):
+    """No node showed in time that what was submitted is final; it may be, or may become so."""
+
+    code = "submission-not-final"
+    hint = "What was submitted is remembered: the same call takes it up again. Look at each node's /readyz?verbose."
 
 
 class RoundNotOpen(QuorateError):

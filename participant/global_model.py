@@ -10,7 +10,8 @@ from aggregation.model_file import read_view
 from ledger.quantities import ModelVersion
 from ledger.records import GlobalModelRecord
 from ledger.tasks import Layout
-from participant.tensors import to_torch
+from participant.short_repr import short_repr
+from participant.tensors import Weights, to_torch
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +27,8 @@ class GlobalModel:
     view: bytes
     """Its float32 view: a canonical safetensors file, whose digest the record holds."""
 
+    __repr__ = short_repr
+
     @property
     def version(self) -> ModelVersion:
         """Place in the task's lineage; the initial model is 0."""
@@ -36,9 +39,9 @@ class GlobalModel:
         flat = read_view(self.view, self.layout)
         return {tensor.name: flat[tensor.name].reshape(tensor.shape) for tensor in view_form(self.layout).tensors}
 
-    def tensors(self) -> "dict[str, torch.Tensor]":
+    def tensors(self) -> Weights:
         """Return copies of its tensors, float32 on the CPU, by name."""
-        return {name: to_torch(array) for name, array in self.arrays().items()}
+        return Weights({name: to_torch(array) for name, array in self.arrays().items()})
 
     def load_into(self, module: "torch.nn.Module") -> None:
         """Copy its tensors into a module, which keeps what the layout calls local.

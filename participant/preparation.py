@@ -70,7 +70,8 @@ def prepare_task(
     drafted = infer_layout(traits, exponent=exponent)
     for name, role in chosen_roles.items():
         if not traits[name].is_float and role is not Role.LOCAL:
-            raise LayoutMismatch(f"tensor {name}", expected="floats, to have another role than local", got="others")
+            got = str(tensors[name].dtype)
+            raise LayoutMismatch(f"tensor {name}", expected="floats, to have another role than local", got=got)
     decided = {**inferred, **chosen_roles}
     specs = tuple(
         replace(

@@ -11,6 +11,7 @@ from ledger.errors import InvalidProof
 from ledger.hashing import Digest
 from ledger.light_client import EntryProof, LightClient
 from ledger.quantities import Height
+from participant.short_repr import short_repr
 from participant.words import explain
 
 PROOF_BYTES_MAX = 2**18
@@ -37,6 +38,8 @@ class Receipt:
     """Canonical EntryProof."""
     is_remembered: bool = False
     """Whether this answers an earlier submission, made in the same round before this one."""
+
+    __repr__ = short_repr
 
     @property
     def accepted(self) -> bool:

@@ -1,11 +1,14 @@
 """One open round: the global model to train from, and the way back for what was trained."""
 
 import operator
+from os import PathLike
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from aggregation.update_file import update_facts
 from ledger.encoding import encode
+from ledger.errors import ConfigurationError
 from ledger.hashing import sha256
 from ledger.quantities import U63_MAX, RoundNumber, TimeMs
 from ledger.records import RoundRecord, TaskRecord
@@ -15,7 +18,7 @@ from participant.global_model import GlobalModel
 from participant.memory import Submission
 from participant.receipts import Receipt
 from participant.seat import Seat
-from participant.tensors import StateDict
+from participant.tensors import StateDict, Weights
 from participant.updates import EncodedUpdate, encode_trained
 
 if TYPE_CHECKING:
@@ -50,7 +53,7 @@ class Round:
     ) -> None:
         """Do nothing: what was not submitted was not submitted."""
 
-    def global_model(self) -> "dict[str, torch.Tensor]":
+    def global_model(self) -> Weights:
         """Return the tensors to train from: float32 copies on the CPU, by the names of the task's layout."""
         return self.model.tensors()
 
@@ -67,9 +70,23 @@ class Round:
         meanwhile gives a refused receipt (rule U5 or U3).
 
         Raises LayoutMismatch, NotFinite, ValueOutOfRange or InvalidSubmission before anything is sent, NodeRefused
-        when nodes will not take it, NoNodeAnswered when it is not known to be final in time: call again then.
+        when nodes will not take it, NoNodeAnswered when they cannot be asked, SubmissionNotFinal when it is not known
+        to be final in time: call again then.
         """
         return self._earlier() or self._send(self._encode(state_dict, clip=clip), _checked_examples(num_examples))
+
+    def write_update(self, state_dict: StateDict, file: str | PathLike[str], *, clip: bool = True) -> None:
+        """Write the very file that `submit` would send, for `quorate update inspect` and `quorate update submit`.
+
+        Nothing is sent. Raises LayoutMismatch, NotFinite or ValueOutOfRange before anything is written,
+        ConfigurationError for a file that is there already or cannot be written.
+        """
+        data, path = self._encode(state_dict, clip=clip).data, Path(file)
+        try:
+            with path.open("xb") as opened:
+                opened.write(data)
+        except OSError as error:
+            raise ConfigurationError("update file", expected=f"a new file {path}", got=error.strerror) from error
 
     def submit_file(self, data: bytes, num_examples: int) -> Receipt:
         """Send an update file that was made before, as `submit` does, and neither clipped nor with a residue.

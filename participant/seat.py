@@ -8,7 +8,7 @@ from ledger.quantities import ModelVersion, ParticipantId
 from ledger.records import TaskRecord
 from ledger.tasks import Layout
 from participant.deadline import Deadline
-from participant.errors import NodeRefused
+from participant.errors import NodeRefused, NoNodeAnswered, SubmissionNotFinal
 from participant.global_model import GlobalModel
 from participant.memory import Memory, Submission
 from participant.node import seconds_to_move
@@ -57,10 +57,16 @@ class Seat:
         return self._model
 
     def settle(self, submission: Submission) -> Receipt:
-        """Send what was submitted, for the first time or again, and keep its receipt."""
+        """Send what was remembered, for the first time or again, and keep its receipt.
+
+        Raises NodeRefused, SubmissionNotFinal.
+        """
         if submission.proof is not None:
             return self.session.chain.kept_receipt(submission.proof, submission.transaction_id)
-        receipt = self.session.submit(submission.signed, deadline=self.deadline())
+        try:
+            receipt = self.session.submit(submission.signed, deadline=self.deadline())
+        except NoNodeAnswered as error:
+            raise SubmissionNotFinal(error.what, error.faults) from error
         self.memory.settle(submission, proof=receipt.proof, is_refused=not receipt.accepted)
         return receipt
 

@@ -17,6 +17,7 @@ from participant.http_types import Participation
 from participant.receipts import Receipt
 from participant.round import Round
 from participant.seat import Seat
+from participant.short_repr import short_repr
 
 ROUND_SECONDS = 24 * 3600.0
 """How long to wait for a round by default."""
@@ -40,6 +41,8 @@ class RoundOutcome:
     """Global model that the round made; None if it made none."""
     model: Digest | None
     """Its digest."""
+
+    __repr__ = short_repr
 
 
 class Task:

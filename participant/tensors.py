@@ -22,6 +22,17 @@ StateDict: TypeAlias = Mapping[str, Any]
 _WIDEST_FLOAT_BYTES = 8
 
 
+class Weights(dict[str, "torch.Tensor"]):
+    """Tensors by name, float32 on the CPU: a model without code, as `torch.func.functional_call` takes it.
+
+    What was trained in place is submitted as a module is: `r.submit(model.state_dict(), ...)`.
+    """
+
+    def state_dict(self) -> "Weights":
+        """Return the tensors, by name."""
+        return self
+
+
 def is_float(name: str, value: object) -> bool:
     """Return whether a tensor holds floats; raises LayoutMismatch for what is no tensor."""
     tensor = _as_torch(value)

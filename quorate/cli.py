@@ -85,7 +85,7 @@ def run(arguments: Sequence[str]) -> int:
     except QuorateError as error:
         write_error(error, output_format)
         return error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         note("interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
@@ -101,17 +101,22 @@ def run(arguments: Sequence[str]) -> int:
 def _call(arguments: list[str]) -> Answer | int:
     """Return what a command answers, or an exit code where that is all; typer itself answers `--help`.
 
-    Raises UsageError for a command line that typer cannot read.
+    Raises UsageError for a command line that typer cannot read. Typer's own `main` would turn an interrupt and a
+    closed pipe into exit codes of its own, without a word.
     """
+    command = typer.main.get_command(app)
     try:
-        answer = typer.main.get_command(app).main(arguments, "quorate", standalone_mode=False)
+        with command.make_context("quorate", arguments) as context:
+            answer = command.invoke(context)
+    except typer.Exit as ended:
+        return ended.exit_code
     except typer.TyperException as error:
-        context = getattr(error, "ctx", None)
+        failed = getattr(error, "ctx", None)
         text = error.format_message()
-        if context is not None and text == context.get_help():
+        if failed is not None and text == failed.get_help():
             sys.stderr.write(text + "\n")  # nothing was asked for: say what there is
             return UsageError.exit_code
-        path = "quorate" if context is None else context.command_path
+        path = "quorate" if failed is None else failed.command_path
         raise UsageError(f"{text} (see `{path} --help`)") from error
     return answer if isinstance(answer, Answer) else int(answer or 0)
 

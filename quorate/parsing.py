@@ -20,7 +20,7 @@ def parse_digest(text: str, what: str) -> Digest:
     except ValueError:
         data = b""  # of another length, too
     if len(data) != 32:
-        raise UsageError(what, expected="64 hexadecimal digits", got=repr(text))
+        raise UsageError(what, expected="64 hexadecimal digits, as --format json has them", got=repr(text))
     return Digest(data)
 
 

@@ -10,6 +10,7 @@ from quorate.lineage import DEPTH_MAX, trace, tree
 from quorate.output import Answer
 from quorate.parsing import parse_model
 from quorate.reading import Origin, open_view
+from quorate.words import Record
 
 
 def lineage(
@@ -25,10 +26,18 @@ def lineage(
     origin = Origin(node=node, folder=folder, genesis=genesis, key=key)
     with open_view(origin) as view:
         found = trace(view, task, version, depth=depth)
-        name = f"{task}@{found[0]['version']}"
         return Answer(
-            data=found, shown=[tree(found)], warnings=view.caveats, next=f"quorate verify {name}{origin.options}"
+            data=found,
+            shown=[tree(found)],
+            warnings=view.caveats,
+            next=f"quorate {_following(found[0])}{origin.options}",
         )
+
+
+def _following(youngest: Record) -> str:
+    """Return the command that goes one step deeper: to an update that was used, under its whole id."""
+    used = [it["transaction"] for it in youngest["inputs"] if it["fate"] == "used"]
+    return f"tx {used[0]}" if used else f"verify {youngest['task']}@{youngest['version']}"
 
 
 app = verb(lineage, "lineage cardio", "lineage cardio@3 --depth 10 --from exported")

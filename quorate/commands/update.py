@@ -24,7 +24,7 @@ app = noun("Inspect and submit a model update.")
 
 @app.command("inspect", epilog=example("update inspect update.safetensors --layout task/layout.quorate"))
 def inspect(
-    file: Annotated[Path, typer.Argument(help="An update file, as the SDK writes it.")],
+    file: Annotated[Path, typer.Argument(help="An update file, as the SDK's `Round.write_update` writes it.")],
     layout: Annotated[Path, typer.Option(help="Layout of the task, as `quorate task init` wrote it.")],
 ) -> Answer:
     """Check an update as a validator would, on this machine.
@@ -69,7 +69,7 @@ def inspect(
     epilog=example("update submit update.safetensors --task cardio --key site.key --examples 120 --wait"),
 )
 def submit(
-    file: Annotated[Path, typer.Argument(help="An update file for the open round.")],
+    file: Annotated[Path, typer.Argument(help="An update file for the open round, see `inspect`.")],
     task: Annotated[str, typer.Option(help="Name of the task.")],
     key: Annotated[Path, typer.Option(help="Key file of the training site.")],
     examples: Annotated[int, typer.Option(help="How many examples it was trained on.", min=1)],

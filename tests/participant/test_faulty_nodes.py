@@ -19,6 +19,7 @@ from participant.errors import (
     NodeUnreachable,
     NodeUnwell,
     NoNodeAnswered,
+    SubmissionNotFinal,
 )
 from participant.memory import Submission
 from tests.participant.proxy import Tamper, proxy
@@ -111,9 +112,10 @@ def test_a_node_that_is_faulty_at_the_end_is_named_with_its_fault(served: Served
     with proxy(served.urls[0], tamper) as faulty:
         with (
             served.consortium(0, tmp_path, nodes=[faulty.url], timeout=0.0) as consortium,
-            pytest.raises(NoNodeAnswered) as caught,
+            pytest.raises(SubmissionNotFinal) as caught,
         ):
             consortium.task(name).resume()
+        assert "is remembered" in caught.value.hint
         assert type(caught.value.faults[faulty.url]) is expected
 
 

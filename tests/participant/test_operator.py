@@ -10,7 +10,7 @@ from ledger.errors import ConfigurationError, MalformedEncoding
 from ledger.hashing import sha256
 from ledger.keys import PublicKey
 from node.keystore import KeyPurpose, create_key
-from participant.errors import NodeRefused, NotTakingPart
+from participant.errors import NodeRefused, NoNodeAnswered, NotTakingPart
 from participant.operator import Operator
 from tests.participant.served import Served, seeded_net
 
@@ -22,6 +22,17 @@ def test_a_name_that_is_taken_is_refused_in_words(served: Served, tmp_path: Path
         receipt = operator.enrol("site", public)
     assert receipt.rule == "P3"
     assert "has a participant of this name already: number 1." in receipt.why()
+
+
+def test_nothing_is_said_to_be_remembered_where_nothing_is(served: Served, tmp_path: Path) -> None:
+    public = create_key(tmp_path / "new.key", KeyPurpose.PARTICIPANT).public
+    with (
+        served.operator(nodes=["http://127.0.0.1:1"], timeout=0.0) as operator,
+        pytest.raises(NoNodeAnswered) as caught,
+    ):
+        operator.enrol("annex", public)
+    assert type(caught.value) is NoNodeAnswered
+    assert "remembered" not in caught.value.hint
 
 
 def test_a_key_that_is_not_enrolled_takes_no_part(served: Served, tmp_path: Path) -> None:

@@ -11,8 +11,7 @@ import quorate
 from ledger.blobs import Fate
 from ledger.errors import InputError
 from ledger.records import RoundStatus
-from participant.errors import InvalidSubmission, NodeHasNone, NotTakingPart, RoundNotOpen, TaskEnded
-from participant.updates import encode_trained
+from participant.errors import NodeHasNone, NotTakingPart, RoundNotOpen, TaskEnded
 from tests.participant.proxy import proxy
 from tests.participant.served import Served, seeded_net, trained
 
@@ -210,26 +209,6 @@ def test_a_model_that_was_not_made_is_refused(served: Served, tmp_path: Path) ->
             task.global_model(1)
 
 
-def test_an_update_file_that_was_made_before_is_submitted(served: Served, tmp_path: Path) -> None:
-    name = served.open_task(invited=(0, 1))
-    with served.consortium(0, tmp_path) as consortium:
-        r = consortium.task(name).round()
-        made = encode_trained(r.model, trained(seeded_net()), residue=None, norm_max=None)
-        receipt = r.submit_file(made.data, 10)
-        assert receipt.accepted, receipt.why()
-        assert r.submit_file(made.data, 10) == receipt.as_remembered()
-
-
-def test_an_update_file_that_is_none_is_refused_before_it_is_sent(served: Served, tmp_path: Path) -> None:
-    name = served.open_task(invited=(0, 1))
-    with served.consortium(0, tmp_path) as consortium:
-        r = consortium.task(name).round()
-        with pytest.raises(InputError):
-            r.submit_file(r.model.view, 10)
-        with pytest.raises(InvalidSubmission):
-            r.submit_file(encode_trained(r.model, r.global_model(), residue=None, norm_max=None).data, 0)
-
-
 @pytest.mark.parametrize(
     ("name", "value"), [("first.weight", float("nan")), ("norm.running_var", float("inf")), ("last.weight", 1e9)]
 )
@@ -248,3 +227,17 @@ def test_bad_tensors_are_refused_before_anything_is_sent(
         with pytest.raises(InputError, match=name):
             r.submit(state, 10)
         assert watched.seen == []
+
+
+def test_what_is_trained_in_place_is_submitted_as_a_module_is(served: Served, tmp_path: Path) -> None:
+    name = served.open_task(invited=(0, 1, 2, 3))
+    with served.consortium(0, tmp_path) as consortium, consortium.task(name).round() as r:
+        net = seeded_net(seed=99)
+        r.load_into(net)
+        r.write_update(trained(net), tmp_path / "module")
+        model = r.global_model()
+        for value in model.values():
+            value += 0.125  # noqa: PLW2901 - in place
+        r.write_update(model.state_dict(), tmp_path / "weights")
+        assert (tmp_path / "weights").read_bytes() == (tmp_path / "module").read_bytes()
+        assert r.submit(model.state_dict(), num_examples=10).accepted

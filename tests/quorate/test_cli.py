@@ -158,13 +158,14 @@ def test_a_bug_has_a_code_of_its_own(commands: Commands, monkeypatch: pytest.Mon
 def test_an_interrupt_has_a_code_of_its_own(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     _blocks_that(monkeypatch, KeyboardInterrupt())
     ran = commands("blocks")
-    assert (ran.code, ran.out) == (EXIT_INTERRUPTED, "")
+    assert (ran.code, ran.out, ran.err) == (EXIT_INTERRUPTED, "", "interrupted\n")
 
 
-def test_a_reader_that_goes_away_is_no_bug(exported: Path) -> None:
-    command = [sys.executable, "-c", "from quorate.__main__ import main; main()", "verify", "--no-replay"]
+@pytest.mark.parametrize("arguments", [["verify", "--no-replay", "--from", "FOLDER"], ["--help"]])
+def test_a_reader_that_goes_away_is_no_bug(exported: Path, arguments: list[str]) -> None:
+    given = [str(exported) if argument == "FOLDER" else argument for argument in arguments]
     process = subprocess.Popen(
-        [*command, "--from", str(exported)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "quorate", *given], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     process.stdout.close()
@@ -173,6 +174,13 @@ def test_a_reader_that_goes_away_is_no_bug(exported: Path) -> None:
     process.stderr.close()
     assert process.wait() == EXIT_PIPE_CLOSED
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("identity", ["2b1058f26635", "ab" * 33, "xy" * 32])
+def test_an_id_that_is_none_is_refused_with_where_whole_ones_are(commands: Commands, identity: str) -> None:
+    ran = commands("tx", identity)
+    assert ran.code == 2
+    assert "expected 64 hexadecimal digits, as --format json has them" in ran.err
 
 
 def test_running_needs_no_arguments_of_the_process() -> None:

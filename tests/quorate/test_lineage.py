@@ -63,6 +63,20 @@ def test_the_tree_names_rule_inputs_attesters_and_parent(commands: Commands, exp
     assert shown[9].startswith(f"`-- {TASK}@1  model ")
 
 
+def test_what_follows_is_an_update_under_its_whole_id(commands: Commands, exported: Path) -> None:
+    ran = commands("lineage", f"{TASK}@2", "--from", exported)
+    assert max(len(line) for line in ran.out.splitlines()) <= 80
+    following = ran.err.splitlines()[-1].split()
+    assert following[:3] == ["next:", "quorate", "tx"]
+    assert f"  tx {following[3][:12]}" in ran.out
+    assert commands(*following[2:]).code == 0
+
+
+def test_what_follows_the_initial_model_is_its_verification(commands: Commands, exported: Path) -> None:
+    ran = commands("lineage", f"{TASK}@0", "--from", exported)
+    assert ran.err.splitlines()[-1] == f"next: quorate verify {TASK}@0 --from {exported}"
+
+
 def test_the_initial_model_stands_alone(commands: Commands, exported: Path) -> None:
     ran = commands("lineage", f"{TASK}@0", "--from", exported)
     assert ran.out.splitlines()[1:] == [
