@@ -13,7 +13,7 @@ from ledger.errors import TooLarge
 from ledger.hashing import Digest
 from ledger.rendering import Plain, plain
 from node.errors import NotAuthorised
-from node.rest import record_schemas
+from node.rest import examples, record_schemas
 from node.rest.answers import HEIGHT_HEADER, json_answer, plain_noun, state_proof
 from node.rest.blob_answer import BlobAnswer
 from node.rest.bodies import check_form, declared_length, read_chunk
@@ -30,6 +30,7 @@ from node.rest.media import (
     stated_digest,
 )
 from node.rest.parameters import DigestPath, ProofQuery, WaitQuery, as_digest
+from node.rest.request_examples import body_content, header_example
 from node.storage.errors import BlobMismatch
 
 router = APIRouter(prefix="/v1/blobs", tags=["blobs"])
@@ -37,6 +38,11 @@ router = APIRouter(prefix="/v1/blobs", tags=["blobs"])
 SCHEME = "Quorate"
 CHALLENGE = {"WWW-Authenticate": SCHEME}
 OCTET_STREAM = {OCTETS: {"schema": {"type": "string", "contentEncoding": "binary"}}}
+UPLOAD = {
+    "required": True,
+    "description": "A layout or report in canonical MessagePack, or an update or model as canonical safetensors.",
+    "content": body_content(OCTETS, examples.LAYOUT_BLOB, "The layout of a model with two tensors."),
+}
 
 Ticket = Annotated[
     str | None,
@@ -45,7 +51,7 @@ Ticket = Annotated[
             name="Quorate-Ticket",
             auto_error=False,
             scheme_name="ticket",
-            description="base64url of a canonical SignedTicket, padded or not.",
+            description=f"base64url of a canonical SignedTicket, padded or not. {header_example(examples.TICKET)}",
         )
     ),
 ]
@@ -56,7 +62,8 @@ Credentials = Annotated[
             name="Authorization",
             auto_error=False,
             scheme_name="read-request",
-            description=f"`{SCHEME} ` and base64url of a canonical SignedReadRequest.",
+            description=f"`{SCHEME} ` and base64url of a canonical SignedReadRequest. "
+            + header_example(examples.READ_REQUEST, scheme=f"{SCHEME} "),
         )
     ),
 ]
@@ -67,7 +74,7 @@ Credentials = Annotated[
     response_model=record_schemas.Uploaded,
     status_code=201,
     responses={200: {"model": record_schemas.Uploaded, "description": "It was here already."}},
-    openapi_extra={"requestBody": {"required": True, "content": OCTET_STREAM}},
+    openapi_extra={"requestBody": UPLOAD},
 )
 async def upload(
     request: Request, context: Context, digest: DigestPath, ticket: Ticket, wait: WaitQuery = None

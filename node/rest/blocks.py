@@ -30,8 +30,10 @@ CANONICAL: dict[int | str, dict[str, Any]] = {
 @router.get("", response_model=schemas.BlockPage)
 async def blocks(
     context: Context,
-    before: Annotated[int | None, Query(ge=0, le=U63_MAX, description="Blocks below this height.")] = None,
-    limit: Annotated[int, Query(ge=1, le=PAGE_MAX, description="Blocks in the answer.")] = PAGE_DEFAULT,
+    before: Annotated[
+        int | None, Query(ge=0, le=U63_MAX, description="Blocks below this height.", examples=[9])
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=PAGE_MAX, description="Blocks in the answer.", examples=[10])] = PAGE_DEFAULT,
 ) -> Response:
     """Summaries of blocks, newest first; `next` is the `before` of the next page."""
     height = context.api.height

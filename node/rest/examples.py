@@ -1,12 +1,12 @@
 """One small consortium in records: what the OpenAPI document shows as examples, in the very form of answers."""
 
-from ledger.blobs import Codec, Fate, UpdateFacts
+from ledger.blobs import Codec, Fate, ReadRequest, SignedReadRequest, SignedTicket, UpdateFacts, UploadTicket
 from ledger.blocks import BlockHeader
 from ledger.certificates import CommitCertificate
-from ledger.encoding import encode_integer
+from ledger.encoding import encode, encode_integer
 from ledger.entries import Accepted, ActionEntry, Receipt, RoundOpened, TransactionEntry
 from ledger.hashing import ZERO_DIGEST, Digest, sha256
-from ledger.keys import PublicKey, Signature
+from ledger.keys import PublicKey, SigningKey
 from ledger.quantities import (
     Era,
     Height,
@@ -29,7 +29,17 @@ from ledger.records import (
     TaskRecord,
     TaskStatus,
 )
-from ledger.tasks import EqualWeights, FedAvg, Invitation, TaskSpec, TrimmedMean, rule_digest
+from ledger.tasks import (
+    EqualWeights,
+    FedAvg,
+    Invitation,
+    Layout,
+    Role,
+    TaskSpec,
+    TensorSpec,
+    TrimmedMean,
+    rule_digest,
+)
 from ledger.transactions import Attest, SignedTransaction, SubmitUpdate, Transaction
 from ledger.validators import Validator
 
@@ -44,11 +54,13 @@ def key_of(name: str) -> PublicKey:
     return PublicKey(digest_of(name))
 
 
-NO_SIGNATURE = Signature(bytes(64))
+CHAIN_ID = digest_of("genesis")
+SITE = SigningKey(digest_of("site"))
+"""Signs what the site sends; as public as everything here."""
 TIME = TimeMs(1_767_225_600_000)
 ORGANISATION = OrganisationRecord(name="hospital-a", operator_key=key_of("operator"))
 PARTICIPANT = ParticipantRecord(
-    participant=ParticipantId(1), organisation="hospital-a", name="site", key=key_of("site"), enrolled=Height(3)
+    participant=ParticipantId(1), organisation="hospital-a", name="site", key=SITE.public, enrolled=Height(3)
 )
 VALIDATOR = Validator(
     id=ValidatorId(0),
@@ -58,9 +70,17 @@ VALIDATOR = Validator(
     log_head_key=key_of("log-head"),
     link_certificate=digest_of("certificate") * 2,
 )
+LAYOUT_BLOB = encode(
+    Layout(
+        tensors=(
+            TensorSpec(name="linear.bias", shape=(2,), exponent=20, role=Role.WEIGHT),
+            TensorSpec(name="linear.weight", shape=(2, 30), exponent=20, role=Role.WEIGHT),
+        )
+    )
+)
 SPEC = TaskSpec(
     name="cardio",
-    layout=digest_of("layout"),
+    layout=sha256(LAYOUT_BLOB),
     initial_model=digest_of("initial model"),
     source=ZERO_DIGEST,
     rule=TrimmedMean(),
@@ -107,10 +127,25 @@ ROUND = RoundRecord(
 )
 UPDATE = SubmitUpdate(task="cardio", round=RoundNumber(1), base=ROUND.base, blob=digest_of("update"), examples=640)
 TRANSACTION = Transaction(
-    chain_id=digest_of("genesis"), author=PARTICIPANT.key, nonce=bytes(16), valid_until=Height(1_000), body=UPDATE
+    chain_id=CHAIN_ID, author=SITE.public, nonce=bytes(16), valid_until=Height(1_000), body=UPDATE
+)
+SIGNED_TRANSACTION = SignedTransaction.sign(TRANSACTION, SITE)
+TICKET = SignedTicket.sign(
+    UploadTicket(
+        chain_id=CHAIN_ID,
+        author=SITE.public,
+        blob=sha256(LAYOUT_BLOB),
+        size=len(LAYOUT_BLOB),
+        layout=ZERO_DIGEST,
+        expires=Height(1_000),
+    ),
+    SITE,
+)
+READ_REQUEST = SignedReadRequest.sign(
+    ReadRequest(chain_id=CHAIN_ID, author=SITE.public, blob=sha256(LAYOUT_BLOB), expires=Height(1_000)), SITE
 )
 RECEIPT = Receipt(height=Height(9), position=0, verdict=Accepted())
-ENTRY = TransactionEntry(signed=SignedTransaction(transaction=TRANSACTION, signature=NO_SIGNATURE), receipt=RECEIPT)
+ENTRY = TransactionEntry(signed=SIGNED_TRANSACTION, receipt=RECEIPT)
 ACTION = ActionEntry(
     action=RoundOpened(task="cardio", round=RoundNumber(1), base=ROUND.base),
     receipt=Receipt(height=Height(7), position=0, verdict=Accepted()),
@@ -150,7 +185,7 @@ FACTS = UpdateFacts(layout=SPEC.layout, codec=Codec.I32, norm_squared=encode_int
 BLOB = BlobRecord(size=4_096, facts=FACTS, recorded=Height(8))
 HEADER = BlockHeader(
     protocol=1,
-    chain_id=digest_of("genesis"),
+    chain_id=CHAIN_ID,
     era=Era(0),
     height=Height(9),
     parent=digest_of("block 8"),

@@ -88,7 +88,7 @@ async def livez(context: Context) -> Response:
 @router.get("/readyz", response_model=schemas.Readiness, responses={503: {"model": schemas.Readiness}})
 async def readyz(
     context: Context,
-    verbose: Annotated[str | None, Query(description="Name the checks that hold, too.")] = None,
+    verbose: Annotated[str | None, Query(description="Name the checks that hold, too.", examples=[""])] = None,
 ) -> Response:
     """Whether callers should be sent here; without `verbose` only the checks that fail are named."""
     checks = context.api.readiness()

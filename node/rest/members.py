@@ -25,7 +25,9 @@ router = APIRouter(prefix="/v1", tags=["members"])
 @router.get("/validators", response_model=record_schemas.Validators)
 async def validators(
     context: Context,
-    height: Annotated[int | None, Query(ge=0, le=U63_MAX, description="A block that they decided.")] = None,
+    height: Annotated[
+        int | None, Query(ge=0, le=U63_MAX, description="A block that they decided.", examples=[9])
+    ] = None,
 ) -> Response:
     """Read the validator set of an era, with the addresses that genesis gives them."""
     api = context.api

@@ -5,13 +5,17 @@ from typing import Annotated, cast
 from fastapi import Path, Query, Request
 from fastapi.routing import APIRoute
 
-from ledger.hashing import Digest
+from ledger.hashing import Digest, sha256
+from node.rest import examples
 from node.rest.errors import InvalidParameter, UnknownParameter
 
-EXAMPLE_DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-
 DigestPath = Annotated[
-    str, Path(pattern="^[0-9a-f]{64}$", description="SHA-256 in lower-case hexadecimal.", examples=[EXAMPLE_DIGEST])
+    str,
+    Path(
+        pattern="^[0-9a-f]{64}$",
+        description="SHA-256 in lower-case hexadecimal.",
+        examples=[sha256(examples.LAYOUT_BLOB).hex()],
+    ),
 ]
 HeightPath = Annotated[
     str, Path(pattern="^(latest|[0-9]{1,18})$", description="Height of a block, or `latest`.", examples=["latest"])
@@ -27,9 +31,15 @@ VersionPath = Annotated[
 CodePath = Annotated[str, Path(pattern="^[a-z0-9-]{1,64}$", description="Code of a problem.", examples=["not-found"])]
 WaitQuery = Annotated[
     int | None,
-    Query(ge=0, description="Milliseconds to hold the call until the outcome is known; the node sets the longest."),
+    Query(
+        ge=0,
+        description="Milliseconds to hold the call until the outcome is known; the node sets the longest.",
+        examples=[5_000],
+    ),
 ]
-ProofQuery = Annotated[bool, Query(description="Add the canonical StateEntryProof of the record, in hexadecimal.")]
+ProofQuery = Annotated[
+    bool, Query(description="Add the canonical StateEntryProof of the record, in hexadecimal.", examples=[True])
+]
 
 
 def as_digest(text: str) -> Digest:

@@ -93,7 +93,7 @@ async def _on_error(request: Request, error: Exception) -> Response:
 async def _on_routing(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
-        return problem_answer(UnknownPath("path", expected="one of a route", got=request.url.path))
+        return problem_answer(UnknownPath("path", expected="one that /openapi.json lists", got=request.url.path))
     if error.status_code == 405:
         allowed = _methods_of(request)
         refusal = MethodNotAllowed("method", expected=allowed, got=request.method, headers={"Allow": allowed})

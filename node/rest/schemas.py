@@ -104,7 +104,10 @@ class Check(Answer):
 class Readiness(Answer):
     """Whether callers should be sent here."""
 
-    model_config = example_of(status="ok", checks=[{"name": "peers", "ok": True, "detail": "4 of 3 needed"}])
+    model_config = example_of(
+        status="ok",
+        checks=[{"name": "quorum", "ok": True, "detail": "4 of 4 validators in reach, itself included; 3 needed"}],
+    )
 
     status: Literal["ok", "unavailable"]
     checks: list[Check]

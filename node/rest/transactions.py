@@ -11,12 +11,13 @@ from ledger.light_client import EntryProof
 from ledger.parameters import TRANSACTION_BYTES_MAX
 from ledger.rendering import Plain, plain
 from node.errors import TransactionUnknown
-from node.rest import record_schemas
+from node.rest import examples, record_schemas
 from node.rest.answers import canonical_answer, json_answer
 from node.rest.bodies import check_form, read_body
 from node.rest.context import Context, RestContext
 from node.rest.media import JSON, MSGPACK, accepted_form
 from node.rest.parameters import DigestPath, WaitQuery, as_digest
+from node.rest.request_examples import body_content
 from node.runtime.api import Final, NodeApi
 
 router = APIRouter(prefix="/v1/transactions", tags=["transactions"])
@@ -25,7 +26,12 @@ SUBMISSION = {
     "requestBody": {
         "required": True,
         "description": f"A canonical SignedTransaction of at most {TRANSACTION_BYTES_MAX} bytes.",
-        "content": {MSGPACK: {"schema": {"type": "string", "contentEncoding": "binary"}}},
+        "content": body_content(
+            MSGPACK,
+            encode(examples.SIGNED_TRANSACTION),
+            "A site submits an update of round 1.",
+            maxLength=TRANSACTION_BYTES_MAX,
+        ),
     }
 }
 CANONICAL: dict[int | str, dict[str, Any]] = {

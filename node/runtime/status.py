@@ -89,7 +89,11 @@ def readiness(status: NodeStatus, *, quorum: int) -> list[ReadinessCheck]:
     """Return what must hold for callers to be sent to a node."""
     connected = 1 + sum(peer.connected for peer in status.peers)
     return [
-        ReadinessCheck(name="peers", ok=connected >= quorum, detail=f"{connected} of {quorum} needed"),
+        ReadinessCheck(
+            name="quorum",
+            ok=connected >= quorum,
+            detail=f"{connected} of {1 + len(status.peers)} validators in reach, itself included; {quorum} needed",
+        ),
         ReadinessCheck(name="view", ok=status.active, detail=f"view {status.view}"),
         ReadinessCheck(name="head", ok=not status.behind, detail=f"height {status.height}"),
     ]

@@ -128,3 +128,10 @@ def refused(response: httpx.Response, code: str, *, status: int) -> dict[str, An
     Problem.model_validate(document)
     assert (document["code"], document["status"], document["type"]) == (code, status, f"/problems/{code}")
     return document
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield path, method and description of each operation of an OpenAPI document."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation

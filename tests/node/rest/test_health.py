@@ -46,7 +46,7 @@ def test_livez_answers(caller: httpx.Client) -> None:
 def test_readyz_names_every_check_when_verbose(caller: httpx.Client) -> None:
     found = checked(caller.get("/readyz?verbose"), schemas.Readiness)
     assert found["status"] == "ok"
-    assert [check["name"] for check in found["checks"]] == ["peers", "view", "head"]
+    assert [check["name"] for check in found["checks"]] == ["quorum", "view", "head"]
 
 
 def test_readyz_names_only_what_fails_otherwise(caller: httpx.Client) -> None:
@@ -57,7 +57,8 @@ def test_a_node_without_its_peers_is_not_ready(served: Served, monkeypatch: pyte
     monkeypatch.setattr(served.api, "_connected", frozenset)
     found = checked(served.call(served.app(), "GET", "/readyz"), schemas.Readiness, status=503)
     assert found["status"] == "unavailable"
-    assert found["checks"] == [{"name": "peers", "ok": False, "detail": "1 of 3 needed"}]
+    detail = "1 of 4 validators in reach, itself included; 3 needed"
+    assert found["checks"] == [{"name": "quorum", "ok": False, "detail": detail}]
 
 
 @pytest.mark.parametrize("code", sorted(problem_types()))

@@ -6,10 +6,9 @@ from html.parser import HTMLParser
 from typing import Any
 
 import httpx
-import pytest
 
 from node.rest.media import PROBLEM
-from tests.node.rest.served import Served
+from tests.node.rest.served import operations
 
 METHODS = {
     "/v1/version": {"get"},
@@ -32,21 +31,6 @@ METHODS = {
     "/readyz": {"get"},
     "/problems/{code}": {"get"},
 }
-
-
-@pytest.fixture(scope="session")
-def document(served: Served) -> dict[str, Any]:
-    with served.caller() as caller:
-        response = caller.get("/openapi.json")
-    assert response.headers["content-type"] == "application/json"
-    found: dict[str, Any] = response.json()
-    return found
-
-
-def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            yield path, method, operation
 
 
 def references(part: object) -> Iterator[str]:

@@ -20,7 +20,9 @@ ROUTES = ["/v1/version", "/v1/status", "/v1/blocks", "/v1/tasks", "/v1/validator
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/nothing", "/v1/status/", "/v1//status", "/v2/status", "/metrics"])
 def test_an_unknown_path_is_not_found(caller: httpx.Client, path: str) -> None:
-    assert refused(caller.get(path), "unknown-path", status=404)["hint"]
+    problem = refused(caller.get(path), "unknown-path", status=404)
+    assert problem["detail"] == f"path: expected one that /openapi.json lists, got {path}"
+    assert problem["hint"]
 
 
 @pytest.mark.parametrize("path", ["/../etc/passwd", "/v1/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/..%2fetc"])
