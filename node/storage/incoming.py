@@ -78,9 +78,11 @@ class Incoming:
             return
         os.close(self._file)
         self._file = -1
-        self._on_end()
-        with disk(f"blob {self.digest.hex()}"):
-            self._path.unlink(missing_ok=True)
+        try:
+            with disk(f"blob {self.digest.hex()}"):
+                self._path.unlink(missing_ok=True)
+        finally:
+            self._on_end()
 
     def __enter__(self) -> Self:
         return self

@@ -106,6 +106,11 @@ def until_closed(served: Served) -> None:
     _until(served, lambda: not open_blob_files())
 
 
+def until_something_arrives(served: Served) -> None:
+    """Wait until the first node has an upload under way."""
+    _until(served, lambda: bool(served.api._blobs.store._arriving))
+
+
 def until_nothing_arrives(served: Served) -> None:
     """Wait until the first node has no upload under way; nothing of one may be left then."""
     _until(served, lambda: not served.api._blobs.store._arriving)

@@ -21,6 +21,7 @@ from tests.node.rest.blob_calls import (
     put,
     read_answer,
     until_nothing_arrives,
+    until_something_arrives,
     update,
     upload_headers,
 )
@@ -126,6 +127,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(served: Served) -> None:
     headers = {**upload_headers(served, data), "Content-Length": str(len(data))}
     with connect(served) as connection:
         connection.sendall(head("PUT", f"/v1/blobs/{sha256(data).hex()}", headers) + data[:-1])
+        until_something_arrives(served)
     until_nothing_arrives(served)
     assert not is_here(served, data)
 
