@@ -1,4 +1,7 @@
-"""Forms of the answers that hold nouns, derived from the nouns themselves; each with an example."""
+"""Forms of the answers that hold nouns, derived from the nouns themselves; each with an example.
+
+The derived types are made at run time, where mypy cannot follow: its remarks on their use as types are ignored.
+"""
 
 from typing import Annotated, Any, Literal, cast
 
