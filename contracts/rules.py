@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
+from contracts.approvals import ApprovalRule
 from contracts.attestations import AttestationRule
 from contracts.blobs import BlobRule
 from contracts.enrolment import EnrolmentRule
@@ -11,7 +12,15 @@ from contracts.tasks import TaskRule
 from contracts.updates import UpdateRule
 from contracts.withdrawals import WithdrawalRule
 
-_BODIES: tuple[type[StrEnum], ...] = (EnrolmentRule, TaskRule, BlobRule, UpdateRule, WithdrawalRule, AttestationRule)
+_BODIES: tuple[type[StrEnum], ...] = (
+    EnrolmentRule,
+    TaskRule,
+    BlobRule,
+    UpdateRule,
+    WithdrawalRule,
+    AttestationRule,
+    ApprovalRule,
+)
 
 ALL_RULES: Mapping[str, str] = MappingProxyType(
     {str(rule): rule.name.lower().replace("_", "-") for body in _BODIES for rule in body}

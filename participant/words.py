@@ -158,6 +158,12 @@ WORDS: Mapping[str, Words] = MappingProxyType(
             (norm, norm),
         ),
         "U13": Words("the update was trained on no examples."),
+        "G1": Words("the approvals are not in ascending order of their keys, each once."),
+        "G2": Words("approval number {} (from 0) is by a key that is no organisation's operator key.", (_plain,)),
+        "G3": Words(
+            "the organisations that approve must together run at least {} validators; they run {}.", (_plain, _plain)
+        ),
+        "G4": Words("the signature of approval number {} (from 0) does not verify.", (_plain,)),
         "W1": Words("only a participant's key may withdraw an update."),
         "W2": Words("there is no task of this name."),
         "W3": Words("the withdrawal is for round {}, but round {} is the current one (0: none is).", (_plain, _plain)),

@@ -17,7 +17,7 @@ from ledger.quantities import U63_MAX
 from ledger.rendering import plain
 from participant.words import CUTS, FATES, WORDS, explain, percent
 
-CONTRACTS = ("enrolment", "tasks", "blobs", "updates", "withdrawals", "attestations")
+CONTRACTS = ("enrolment", "tasks", "blobs", "updates", "withdrawals", "attestations", "approvals")
 
 
 def refusals() -> Iterator[tuple[str, int]]:

@@ -6,6 +6,7 @@ No two fields of one kind are alike, so that fields which change places show.
 from collections.abc import Iterator
 
 from ledger import merkle, state_tree
+from ledger.approvals import Approval
 from ledger.blobs import (
     BlobFacts,
     Codec,
@@ -140,6 +141,7 @@ ATTEST = Attest(
     server_state=digest("server state"),
     report=digest("report"),
 )
+APPROVAL = Approval.sign(b"a proposal", key("operator 2"), chain_id=CHAIN)
 BODIES: tuple[Body, ...] = (
     EnrolParticipant(organisation="org-00", name="site-1", key=PARTICIPANT.public),
     RegisterTask(task=SPEC),
@@ -206,7 +208,7 @@ def statements() -> Iterator[Noun]:
     yield from ENTRIES[1:]
     yield from (LAYOUT, *LAYOUT.tensors[:1], SPEC, *INVITED[:1])
     yield from (Mean(), TrimmedMean(), EqualWeights(), CappedExamples(), FedAvg())
-    yield from (FATES[0], HOLD, HOLD_SIGNATURE, TRANSACTION, SIGNED)
+    yield from (FATES[0], HOLD, HOLD_SIGNATURE, APPROVAL, TRANSACTION, SIGNED)
     yield from (Accepted(values=(9,)), RECEIPT.verdict, RECEIPT)
     yield from (HEADER, BLOCK, CertifiedBlock(block=BLOCK, certificate=COMMITS))
     yield from (*VOTES, BUNDLE, next(BUNDLE.proofs())[1], COMMITS, PREPARED)
