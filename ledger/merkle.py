@@ -51,6 +51,12 @@ class Frontier(Noun, frozen=True, kw_only=True):
             root = node_hash(peak, root)
         return root
 
+    def nodes(self) -> list[tuple[int, int, Digest]]:
+        """Return the peaks as `append` returns subtrees: what proofs about later leaves need of the earlier ones."""
+        levels = [level for level in range(self.size.bit_length() - 1, -1, -1) if self.size >> level & 1]
+        # a peak is the last complete subtree of its level
+        return [(level, (self.size >> level) - 1, peak) for level, peak in zip(levels, self.peaks, strict=True)]
+
     def append(self, leaf: Digest) -> tuple["Frontier", list[tuple[int, int, Digest]]]:
         """Append a leaf hash; also return the subtrees this completes, as (level, index, root)."""
         peaks = list(self.peaks)

@@ -150,7 +150,7 @@ def _update(read: Reader, depth: int, changes: dict[Digest, Digest | None], writ
         if node is not None:
             writes[here] = None
         return None
-    return _build(depth, leaves, writes)
+    return build(depth, leaves, writes)
 
 
 def _update_inner(read: Reader, depth: int, node: Inner, changes: dict[Digest, Digest | None], writes: Writes) -> Node:
@@ -178,8 +178,8 @@ def _update_inner(read: Reader, depth: int, node: Inner, changes: dict[Digest, D
     return result
 
 
-def _build(depth: int, leaves: dict[Digest, Digest], writes: Writes) -> Leaf | Inner:
-    """Write a subtree from at least one leaf, where no inner record stands yet."""
+def build(depth: int, leaves: Mapping[Digest, Digest], writes: Writes) -> Leaf | Inner:
+    """Write a subtree from at least one leaf (path to value digest), where no inner record stands yet."""
     path = next(iter(leaves))
     node: Leaf | Inner
     if len(leaves) == 1:
@@ -188,7 +188,7 @@ def _build(depth: int, leaves: dict[Digest, Digest], writes: Writes) -> Leaf | I
         hashes = []
         for bit in (0, 1):
             below = {path: value for path, value in leaves.items() if _bit(path, depth) == bit}
-            hashes.append(_build(depth + 1, below, writes).hash() if below else ZERO_DIGEST)
+            hashes.append(build(depth + 1, below, writes).hash() if below else ZERO_DIGEST)
         node = Inner(hashes[0], hashes[1])
     writes[position(depth, path)] = node.record()
     return node

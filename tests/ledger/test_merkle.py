@@ -143,6 +143,22 @@ def test_completed_subtrees_are_what_they_say() -> None:
             assert value == reference_root(leaves[place << level : (place + 1) << level])
 
 
+@pytest.mark.parametrize("start", [0, 1, 5, 6, 8, 21])
+def test_peaks_are_all_that_proofs_of_later_leaves_need_of_earlier_ones(start: int) -> None:
+    leaves = [bytes([number]) for number in range(start + 20)]
+    frontier = Frontier()
+    for leaf in leaves[:start]:
+        frontier, _ = frontier.append(leaf_hash(leaf))
+    nodes = {(level, index): node for level, index, node in frontier.nodes()}
+    assert all(node == root(leaves[index << level : index + 1 << level]) for (level, index), node in nodes.items())
+    for size, leaf in enumerate(leaves[start:], start=start + 1):
+        frontier, completed = frontier.append(leaf_hash(leaf))
+        nodes.update(((level, index), node) for level, index, node in completed)
+        for index in range(start, size):
+            path = inclusion_path(index, size, lambda level, place: nodes[level, place])
+            verify_inclusion(leaf_hash(leaves[index]), index=index, size=size, path=path, root=frontier.root())
+
+
 def test_each_subtree_is_completed_once() -> None:
     frontier, seen = Frontier(), []
     for leaf in leaves_of(33):

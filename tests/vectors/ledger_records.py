@@ -22,6 +22,8 @@ from ledger.records import (
     TaskRecord,
     TaskStatus,
 )
+from ledger.snapshots import EraBoundary, SnapshotManifest
+from ledger.state_ranges import LeafRoot, NodeRoot, StateRange
 from tests.ledger.helpers import digest, key
 from tests.vectors.ledger_nouns import (
     ATTEST,
@@ -29,6 +31,7 @@ from tests.vectors.ledger_nouns import (
     COMMITS,
     ENTRIES,
     FACTS,
+    GENESIS,
     HEADER,
     INVITED,
     LEAVES,
@@ -115,6 +118,13 @@ PRESENCE_PROOF = StateEntryProof(
     value=STATE[state_keys.PARAMETERS],
     proof=PRESENT,
 )
+MANIFEST = SnapshotManifest(
+    boundaries=(EraBoundary(header=HEADER, certificate=COMMITS, members=GENESIS.validators.members),),
+    header=HEADER,
+    certificate=COMMITS,
+    frontier=merkle.Frontier(size=3, peaks=(digest("first two leaves"), digest("third leaf"))),
+    ranges=(None, LeafRoot(path=digest("path"), value=digest("value")), NodeRoot(node=digest("inner node")), None),
+)
 ABSENCE_PROOF = StateEntryProof(header=HEADER, certificate=COMMITS, key=ABSENT_KEY, value=None, proof=ABSENT)
 
 
@@ -142,3 +152,6 @@ def records() -> Iterator[Noun]:
     yield merkle.Frontier(size=3, peaks=(digest("first two leaves"), digest("third leaf")))
     yield from (PRESENT, ABSENT, state_tree.StateProof(siblings=(ZERO_DIGEST,), leaf=None))
     yield from (ENTRY_PROOF, PRESENCE_PROOF, ABSENCE_PROOF)
+    yield from (StateRange(pairs=()), StateRange(pairs=((b"key", b"value"), (b"", b""))))
+    yield from (root for root in MANIFEST.ranges[1:3] if root is not None)
+    yield from (MANIFEST.boundaries[0], MANIFEST)
