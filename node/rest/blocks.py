@@ -38,11 +38,13 @@ async def blocks(
     """Summaries of blocks, newest first; `next` is the `before` of the next page."""
     height = context.api.height
     end = height + 1 if before is None else min(before, height + 1)
-    first = max(0, end - limit)
+    base = context.api.chain.base
+    lowest = base + 1 if base else 0
+    first = min(end, max(lowest, end - limit))
     page: list[Plain] = [
         _summary(context.api, Height(place)) async for place in gently(range(end - 1, first - 1, -1), stride=1)
     ]
-    return json_answer(height, {"blocks": page, "next": first or None})
+    return json_answer(height, {"blocks": page, "next": first if first > lowest else None})
 
 
 @router.get("/{height}", response_model=record_schemas.BlockDetail, responses=CANONICAL)
@@ -67,6 +69,7 @@ async def block(request: Request, context: Context, height: HeightPath) -> Respo
 def _block(api: NodeApi, height: Height) -> CertifiedBlock:
     found = api.block(height)
     if found is None:
+        api.chain.check_above_base(height)
         raise NotAppended("block", expected=f"a height from 0 to {api.height}", got=height)
     return found
 

@@ -1,6 +1,5 @@
 """Routes of members: the validators of a height, participants, organisations."""
 
-from bisect import bisect_left
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -8,7 +7,6 @@ from starlette.responses import Response
 
 from contracts import queries
 from ledger.blocks import BlockHeader
-from ledger.genesis import FIRST_HEIGHT
 from ledger.quantities import U63_MAX, Era, Height
 from ledger.rendering import Plain
 from ledger.validators import Validator, ValidatorSet
@@ -65,16 +63,15 @@ def _current(api: NodeApi) -> tuple[Era, Height, ValidatorSet]:
 def deciding_set(chain: ChainReader, height: Height) -> tuple[Era, Height, ValidatorSet]:
     """Return era, the era's first height, and the set that decided an appended block; raises NotAppended."""
     era = Era(_header(chain, height).era)
-    heights = range(FIRST_HEIGHT, chain.height() + 1)
-    first = FIRST_HEIGHT + bisect_left(heights, era, key=lambda place: _header(chain, Height(place)).era)
     found = chain.validator_set(era)
     assert found is not None, "the store keeps the set of every era"
-    return era, Height(first), found
+    return era, chain.era_start(era), found
 
 
 def _header(chain: ChainReader, height: Height) -> BlockHeader:
     header = chain.header(height)
     if header is None:
+        chain.check_above_base(height)
         raise NotAppended("block", expected=f"a height from 0 to {chain.height()}", got=height)
     return header
 

@@ -1,9 +1,11 @@
 """Reading what was appended: blocks, certificates, entries by place and by transaction, and proofs about them.
 
 Look-ups return None for what the chain does not hold; proofs raise instead. A proof reads several records, so nothing
-may be appended while it is made.
+may be appended while it is made. A node that joined from a snapshot has no blocks up to its `base`: there look-ups
+return None, and what must raise raises BelowSnapshot.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import TypeVar, cast
 
@@ -12,12 +14,14 @@ from ledger.blocks import Block, BlockHeader
 from ledger.certificates import CommitCertificate
 from ledger.encoding import decode
 from ledger.entries import Entry
+from ledger.genesis import FIRST_HEIGHT
 from ledger.hashing import Digest
 from ledger.light_client import EntryProof, StateEntryProof
 from ledger.quantities import Era, Height
+from ledger.snapshots import EraBoundary
 from ledger.validators import Validator, ValidatorSet
 from node.storage import schema
-from node.storage.errors import DatabaseDamaged, NotAppended
+from node.storage.errors import BelowSnapshot, DatabaseDamaged, NotAppended
 from node.storage.kv import KeyValueStore
 
 T = TypeVar("T")
@@ -53,6 +57,18 @@ class ChainReader:
     def height(self) -> Height:
         """Return the height of the head."""
         return Height(int.from_bytes(self._required(schema.HEAD), "big"))
+
+    @property
+    def base(self) -> Height:
+        """Height of the snapshot that this chain began with here; 0 where it began with genesis."""
+        found = self._kv.get(schema.BASE)
+        return Height(0 if found is None else int.from_bytes(found, "big"))
+
+    def check_above_base(self, height: Height) -> None:
+        """Raise BelowSnapshot for a height whose block was never here."""
+        base = self.base
+        if 0 < height <= base:
+            raise BelowSnapshot("block", expected=f"a height above this node's snapshot, {base}", got=height)
 
     def header(self, height: Height) -> BlockHeader | None:
         """Return the header at a height."""
@@ -97,7 +113,8 @@ class ChainReader:
         return self._decoded(schema.entry(index), _ENTRY)
 
     def entries(self, height: Height) -> tuple[Entry, ...]:
-        """Return the entries of a block in order; raises NotAppended above the head."""
+        """Return the entries of a block in order; raises NotAppended above the head, or BelowSnapshot."""
+        self.check_above_base(height)
         end = self._header(height).log_size
         start = self._header(Height(height - 1)).log_size if height else 0
         return tuple(self._entry(index) for index in range(start, end))
@@ -111,9 +128,13 @@ class ChainReader:
         """Return the proof that an entry stands in the log after block `height`.
 
         Where that block has no certificate of its own, the proof is made for the next one that has. Raises NotAppended
-        when the block is above the head or the log after it does not reach the entry.
+        when the block is above the head or the log after it does not reach the entry, BelowSnapshot for an entry that
+        was never here.
         """
         size = self._header(height).log_size
+        base = self.base
+        if base and index < (first := self._header(base).log_size):
+            raise BelowSnapshot("log index", expected=f"at least {first}, that after this node's snapshot", got=index)
         if index >= size:
             raise NotAppended("log index", expected=f"below {size}, the log's size after block {height}", got=index)
         header, certificate = self.finalising(height)
@@ -148,9 +169,38 @@ class ChainReader:
         members = self._decoded(schema.validators(era), _MEMBERS)
         return None if members is None else ValidatorSet(members)
 
+    def era_start(self, era: Era) -> Height:
+        """Return the first height of an era that has begun with an appended block."""
+        base, start = self.base, FIRST_HEIGHT
+        if era > self._header(base).era:
+            heights = range(base, self.height() + 1)
+            return Height(base + bisect_right(heights, era - 1, key=lambda place: self._header(Height(place)).era))
+        for _, value in self._kv.scan(schema.HEADER_PREFIX):
+            header = decode(value, BlockHeader)  # up to the base there are only the last blocks of eras
+            if header.height > base or header.era >= era:
+                break
+            start = Height(header.height + 1)
+        return start
+
+    def boundaries(self, before: Era) -> tuple[EraBoundary, ...]:
+        """Return the last block of every era before one that has begun, with the set that followed it."""
+        found = []
+        for era in range(before):
+            following = Era(era + 1)
+            height = Height(self.era_start(following) - 1)
+            certificate = self.certificate(height)
+            if certificate is None:
+                raise DatabaseDamaged(
+                    f"certificate of block {height}", expected="one, since it ends an era", got="none"
+                )
+            members = decode(self._required(schema.validators(following)), _MEMBERS)
+            found.append(EraBoundary(header=self._header(height), certificate=certificate, members=members))
+        return tuple(found)
+
     def _header(self, height: Height) -> BlockHeader:
         header = self.header(height)
         if header is None:
+            self.check_above_base(height)
             raise NotAppended("block", expected=f"a height from 0 to {self.height()}", got=height)
         return header
 

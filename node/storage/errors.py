@@ -16,6 +16,8 @@ QuorateError
     ├── StorageFull            no room for another blob
     ├── AppendRefused          not the block that follows the head; the node stops
     ├── NotAppended            the chain is not that long yet
+    │   └── BelowSnapshot      this node joined from a snapshot above it
+    ├── SnapshotUnusable       a snapshot here or at a peer is not what its checkpoint says
     └── BlobNotFound
 """
 
@@ -122,6 +124,19 @@ class NotAppended(StorageError):
     code = "not-appended"
     http_status = 404
     exit_code = 5
+
+
+class BelowSnapshot(NotAppended):
+    """This node joined from a snapshot of the state: it never had the blocks and entries up to that height."""
+
+    code = "below-snapshot"
+    hint = "Ask another validator: `base` in a node's status says up to which height it has no blocks."
+
+
+class SnapshotUnusable(StorageError):
+    """The files of a snapshot are missing, damaged, or not what their manifest says."""
+
+    code = "snapshot-unusable"
 
 
 class BlobNotFound(StorageError):

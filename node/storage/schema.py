@@ -3,6 +3,7 @@
     schema                    number of this layout, in decimal
     chain                     chain id
     head                      height of the last appended block
+    base                      height of the snapshot that this database began with; absent: it began with genesis
     frontier                  Frontier of the log after it
     header/<height>           BlockHeader
     body/<height>             tuple of the block's signed transactions
@@ -14,6 +15,9 @@
     state/<key>               value in the state map after the head
     tree/<position>           record of the state tree after the head, as `state_tree.update` returns them
     validators/<era>          tuple of Validator
+
+A database that began with a snapshot holds of the heights up to it only what later ones need: the headers, certificates
+and sets at the ends of eras, the snapshot's own header and certificate, and the peaks of the log.
 
 Numbers are fixed-width big-endian, so that a scan visits them in order.
 """
@@ -29,8 +33,10 @@ SCHEMA_VERSION = 1
 SCHEMA = b"schema"
 CHAIN = b"chain"
 HEAD = b"head"
+BASE = b"base"
 FRONTIER = b"frontier"
 STATE_PREFIX = b"state/"
+HEADER_PREFIX = b"header/"
 
 
 def number(value: int) -> bytes:
@@ -40,7 +46,7 @@ def number(value: int) -> bytes:
 
 def header(height: Height) -> bytes:
     """BlockHeader."""
-    return b"header/" + number(height)
+    return HEADER_PREFIX + number(height)
 
 
 def body(height: Height) -> bytes:
