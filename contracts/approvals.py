@@ -5,6 +5,7 @@ for the consent of as many, given by the operators and not by the machines. An o
 approve and adds nothing. Keys and validators are those of the parent block's state.
 """
 
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
 
 from contracts import queries
@@ -30,22 +31,37 @@ class ApprovalRule(StrEnum):
 
 def require(call: Call, body: Approvable) -> None:
     """Refuse the transaction unless its approvals carry it; signatures come last, for they are all that costs."""
-    context = call.context
+    require_quorum(call, approving(call, body))
+    check_signatures(call, body)
+
+
+def approving(call: Call, body: Approvable) -> AbstractSet[str]:
+    """Return the organisations that are said to approve; `check_signatures` says whether they do."""
     keys = [approval.key for approval in body.approvals]
     if keys != sorted(set(keys)):
         raise Refused(ApprovalRule.NOT_ASCENDING)
     organisations = set()
     for place, key in enumerate(keys):
-        record = queries.key_record(context.before, key)
+        record = queries.key_record(call.context.before, key)
         if record is None or record.role is not KeyRole.OPERATOR:
             raise Refused(ApprovalRule.NOT_AN_OPERATOR, place)
         organisations.add(record.organisation)
-    run = sum(member.organisation in organisations for member in context.validators.members)
-    if run < context.validators.quorum:
-        raise Refused(ApprovalRule.TOO_FEW_VALIDATORS, context.validators.quorum, run)
+    return organisations
+
+
+def require_quorum(call: Call, organisations: AbstractSet[str]) -> None:
+    """Refuse unless these organisations run a quorum of the validators."""
+    validators = call.context.validators
+    run = sum(member.organisation in organisations for member in validators.members)
+    if run < validators.quorum:
+        raise Refused(ApprovalRule.TOO_FEW_VALIDATORS, validators.quorum, run)
+
+
+def check_signatures(call: Call, body: Approvable) -> None:
+    """Refuse unless every approval is signed by the key that it names."""
     proposal = proposal_of(body)
     for place, approval in enumerate(body.approvals):
         try:
-            approval.verify(proposal, chain_id=context.chain_id)
+            approval.verify(proposal, chain_id=call.context.chain_id)
         except InvalidSignature as error:
             raise Refused(ApprovalRule.NOT_SIGNED, place) from error

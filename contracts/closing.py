@@ -6,7 +6,7 @@ Inputs are ordered by participant number; the inputs root is the RFC 6962 root o
 from msgspec.structs import replace
 
 from contracts import due, queries
-from contracts.committee import draw
+from contracts.committee import draw, smallest
 from contracts.context import BlockContext
 from contracts.due import DueAction
 from contracts.outcomes import void
@@ -43,13 +43,16 @@ def close(context: BlockContext, state: Overlay, record: RoundRecord) -> list[Sy
 
 
 def draw_committee(context: BlockContext, state: Overlay, record: RoundRecord) -> SystemAction:
-    """Name the validators that are to aggregate, and begin their time."""
+    """Name the validators that are to aggregate, and begin their time.
+
+    At least 2f+1 of the set in force, should it have grown since the task was registered.
+    """
     assert record.status is RoundStatus.CLOSED
     assert record.attempt == 0
     spec = existing_task(state, record.task).spec
     members = draw(
         context.validators.ids,
-        size=spec.committee_size,
+        size=max(spec.committee_size, smallest(context.validators)),
         digest=context.parent,
         task=record.task,
         round_number=record.round,

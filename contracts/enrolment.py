@@ -26,7 +26,7 @@ class EnrolmentRule(StrEnum):
     NAME_TAKEN = "P3"
     """The organisation has a participant of this name: (its number)."""
     KEY_TAKEN = "P4"
-    """The key is on chain already."""
+    """The key is on chain already, or is or was a validator's."""
     REGISTRY_FULL = "P5"
     """No number is left: (numbers given, most)."""
 
@@ -41,7 +41,7 @@ def judge(call: Call, body: EnrolParticipant) -> Judgement:
     namesake = queries.participant_number(state, body.organisation, body.name)
     if namesake is not None:
         raise Refused(EnrolmentRule.NAME_TAKEN, namesake)
-    if queries.key_record(state, body.key) is not None:
+    if queries.key_record(state, body.key) is not None or queries.seat_of_key(state, body.key) is not None:
         raise Refused(EnrolmentRule.KEY_TAKEN)
     count, most = queries.participants_count(state), call.context.parameters.participants_max
     if count >= most:

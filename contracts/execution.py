@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from contracts import actions, attestations, blobs, enrolment, queries, tasks, updates, withdrawals
+from contracts import actions, attestations, blobs, enrolment, membership, queries, tasks, updates, withdrawals
 from contracts.context import BlockContext, Call
 from contracts.verdicts import FollowUp, Judgement, Refused
 from ledger import state_keys
@@ -20,6 +20,7 @@ from ledger.state import Overlay
 from ledger.transactions import (
     Attest,
     Body,
+    ChangeValidators,
     EnrolParticipant,
     RecordBlob,
     RegisterTask,
@@ -48,7 +49,10 @@ def execute(context: BlockContext, transactions: Sequence[SignedTransaction]) ->
     for signed in transactions:
         judgement = judge(context, state, signed)
         for key, value in judgement.writes.items():
-            state.put(key, value)
+            if value is None:
+                state.delete(key)
+            else:
+                state.put(key, value)
         transaction = signed.transaction
         state.put(state_keys.used(transaction.valid_until, transaction.id), encode(context.height))
         follow_ups += judgement.follow_ups
@@ -69,7 +73,7 @@ def judge(context: BlockContext, state: Overlay, signed: SignedTransaction) -> J
         return refusal.judgement()
 
 
-def _dispatch(call: Call, body: Body) -> Judgement:
+def _dispatch(call: Call, body: Body) -> Judgement:  # noqa: PLR0911 - one case a body
     match body:
         case EnrolParticipant():
             return enrolment.judge(call, body)
@@ -83,6 +87,8 @@ def _dispatch(call: Call, body: Body) -> Judgement:
             return withdrawals.judge(call, body)
         case Attest():
             return attestations.judge(call, body)
+        case ChangeValidators():
+            return membership.judge(call, body)
         case _:
             assert_never(body)
 

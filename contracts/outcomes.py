@@ -1,6 +1,10 @@
 """How a round ends: decided by f+1 equal attestations, or void; and how a task is halted.
 
 Whichever way, every invited participant gets exactly one fate, final from this block on, and the next round opens.
+Only validators of the set that decides the block count, so that of f+1 attesters one is honest under that very set: an
+attestation by one that has left since, or a threshold of an earlier and smaller set, would let f Byzantine validators
+of one era and f of another decide together.
+
 Attestations are equal when all their digests are: output, view, server state and report follow from the frozen inputs,
 so two of them with f+1 attesters each mean that more than f validators are Byzantine.
 """
@@ -20,12 +24,13 @@ from ledger.quantities import ModelVersion, ParticipantId, RoundNumber, Validato
 from ledger.records import GlobalModelRecord, ParticipationRecord, RoundRecord, RoundStatus, TaskRecord, TaskStatus
 from ledger.state import Overlay, StateView
 from ledger.transactions import Attest
+from ledger.validators import ValidatorSet
 
 
 def settle(context: BlockContext, state: Overlay, name: str, number: RoundNumber) -> list[SystemAction]:
     """Decide the round if one outcome has f+1 equal attestations; halt the task if two have."""
     task = existing_task(state, name)
-    outcomes = _sufficient(state, name, number, needed=context.validators.weak_quorum)
+    outcomes = _sufficient(state, name, number, context.validators)
     if not outcomes or task.status is TaskStatus.HALTED:
         return []
     if len(outcomes) > 1:
@@ -47,12 +52,14 @@ def void(context: BlockContext, state: Overlay, record: RoundRecord, reason: Voi
 
 
 def _sufficient(
-    state: StateView, name: str, number: RoundNumber, *, needed: int
+    state: StateView, name: str, number: RoundNumber, validators: ValidatorSet
 ) -> list[tuple[Attest, tuple[ValidatorId, ...]]]:
-    """Return the attested outcomes with at least `needed` attesters, the one whose first attester is least first."""
+    """Return the outcomes that f+1 of `validators` have attested, the one whose first attester is least first."""
     attesters: dict[Attest, list[ValidatorId]] = {}
     for validator, record in queries.attestations(state, name, number).items():
-        attesters.setdefault(record.attestation, []).append(validator)
+        if validator in validators:
+            attesters.setdefault(record.attestation, []).append(validator)
+    needed = validators.weak_quorum
     return [(outcome, tuple(members)) for outcome, members in attesters.items() if len(members) >= needed]
 
 

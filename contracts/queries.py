@@ -9,7 +9,7 @@ from typing import TypeVar
 from ledger import state_keys
 from ledger.blobs import LayoutFacts, ModelFacts, ReportFacts, UpdateFacts
 from ledger.encoding import decode
-from ledger.hashing import Digest
+from ledger.hashing import Digest, sha256
 from ledger.keys import PublicKey
 from ledger.parameters import ChainParameters
 from ledger.quantities import (
@@ -22,6 +22,7 @@ from ledger.quantities import (
     ParticipantField,
     ParticipantId,
     RoundNumber,
+    ValidatorField,
     ValidatorId,
 )
 from ledger.records import (
@@ -33,6 +34,7 @@ from ledger.records import (
     ParticipantRecord,
     ParticipationRecord,
     RoundRecord,
+    SeatRecord,
     TaskRecord,
 )
 from ledger.state import StateView
@@ -70,6 +72,26 @@ def organisations(state: StateView) -> Iterator[OrganisationRecord]:
 def key_record(state: StateView, public: PublicKey) -> KeyRecord | None:
     """Return what a key on chain may sign."""
     return _read(state, state_keys.key(public), KeyRecord)
+
+
+def seats_count(state: StateView) -> int:
+    """Return how many numbers of validators and learners have been given; they run from 0."""
+    return _must(_read(state, state_keys.SEATS_COUNT, U63))
+
+
+def seat(state: StateView, number: ValidatorId) -> SeatRecord | None:
+    """Return a validator or learner, past ones included, by its number."""
+    return _read(state, state_keys.seat(number), SeatRecord)
+
+
+def seats(state: StateView) -> Iterator[SeatRecord]:
+    """Yield all validators and learners by number, past ones included."""
+    return _all(state, state_keys.SEAT_PREFIX, SeatRecord)
+
+
+def seat_of_key(state: StateView, key: bytes) -> ValidatorId | None:
+    """Return the number that a key or link certificate belongs to, or once belonged to."""
+    return _read(state, state_keys.seat_key(sha256(key)), ValidatorField)
 
 
 def participants_count(state: StateView) -> int:

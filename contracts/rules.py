@@ -8,6 +8,7 @@ from contracts.approvals import ApprovalRule
 from contracts.attestations import AttestationRule
 from contracts.blobs import BlobRule
 from contracts.enrolment import EnrolmentRule
+from contracts.seats import MembershipRule
 from contracts.tasks import TaskRule
 from contracts.updates import UpdateRule
 from contracts.withdrawals import WithdrawalRule
@@ -20,6 +21,7 @@ _BODIES: tuple[type[StrEnum], ...] = (
     WithdrawalRule,
     AttestationRule,
     ApprovalRule,
+    MembershipRule,
 )
 
 ALL_RULES: Mapping[str, str] = MappingProxyType(

@@ -13,8 +13,8 @@ from typing import NamedTuple, TypeAlias
 from ledger.entries import Accepted, Rejected, Verdict
 from ledger.quantities import U63_MAX, RoundNumber
 
-StateWrites: TypeAlias = Mapping[bytes, bytes]
-"""Values by key; no contract deletes."""
+StateWrites: TypeAlias = Mapping[bytes, bytes | None]
+"""Values by key; None deletes."""
 
 
 class FollowUpKind(IntEnum):

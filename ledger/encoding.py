@@ -35,6 +35,7 @@ class Purpose(StrEnum):
     UPLOAD = "upload"
     READ = "read"
     DESCRIPTOR = "descriptor"
+    POSSESSION = "possession"
     APPROVAL = "approval"
 
 

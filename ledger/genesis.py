@@ -19,8 +19,8 @@ from ledger.hashing import ZERO_DIGEST, sha256
 from ledger.keys import PublicKey, Signature, SigningKey, verify
 from ledger.parameters import ChainParameters
 from ledger.quantities import U63, Era, Height, Name, TimeMs, ValidatorId
-from ledger.records import KeyRecord, KeyRole, OrganisationRecord
-from ledger.validators import Validator, ValidatorSet
+from ledger.records import KeyRecord, KeyRole, OrganisationRecord, SeatRecord, SeatStatus
+from ledger.validators import Address, Url, Validator, ValidatorSet
 
 GENESIS_FORMAT = "quorate-genesis-1"
 GENESIS_BYTES_MAX = 4 * 2**20
@@ -32,8 +32,6 @@ PARAMETER_BOUNDS = {"protocol": (PROTOCOL_VERSION, PROTOCOL_VERSION), "window": 
 HexKey = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 HexSignature = Annotated[str, Meta(pattern=r"\A[0-9a-f]{128}\Z")]
 HexBytes = Annotated[str, Meta(pattern=r"\A([0-9a-f]{2}){64,2048}\Z")]
-Address = Annotated[str, Meta(min_length=3, max_length=260, pattern=r"\A[A-Za-z0-9.:\[\]-]+:[0-9]{1,5}\Z")]
-Url = Annotated[str, Meta(max_length=260, pattern=r"\Ahttps?://[^\s]+\Z")]
 
 
 class _Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -180,6 +178,7 @@ class Genesis:
             state_keys.PARAMETERS: encode(self.parameters),
             state_keys.VALIDATORS: encode(self.validators.members),
             state_keys.ERA: encode((Era(0), FIRST_HEIGHT)),
+            state_keys.SEATS_COUNT: encode(self.validators.size),
         }
         for member in self.document.organisations:
             name, operator = member.organisation, PublicKey(bytes.fromhex(member.operator_key))
@@ -188,6 +187,17 @@ class Genesis:
         for validator in self.validators.members:
             record = KeyRecord(role=KeyRole.SERVICE, organisation=validator.organisation, subject=validator.id)
             state[state_keys.key(validator.service_key)] = encode(record)
+            descriptor = self.descriptors[validator.id]
+            seat = SeatRecord(
+                member=validator,
+                link_address=descriptor.link_address,
+                rest_url=descriptor.rest_url,
+                status=SeatStatus.VALIDATOR,
+                since=Height(0),
+            )
+            state[state_keys.seat(validator.id)] = encode(seat)
+            for digest in validator.key_names:
+                state[state_keys.seat_key(digest)] = encode(validator.id)
         return state
 
     @cached_property

@@ -20,6 +20,7 @@ from ledger.quantities import (
 )
 from ledger.tasks import Invitation, TaskSpec
 from ledger.transactions import Attest
+from ledger.validators import Address, Url, Validator
 
 
 class KeyRole(IntEnum):
@@ -47,6 +48,28 @@ class OrganisationRecord(Noun, frozen=True, kw_only=True):
 
     name: Name
     operator_key: PublicKeyField
+
+
+class SeatStatus(IntEnum):
+    """What a number in the registry of validators stands for now."""
+
+    LEARNER = 1
+    """Follows the chain over the validators' links, without a vote."""
+    VALIDATOR = 2
+    """Member of the validator set."""
+    LEFT = 3
+    """Neither any more; the number is never given again."""
+
+
+class SeatRecord(Noun, frozen=True, kw_only=True):
+    """A validator or learner, past ones included: its newest keys, where it is reached, and what it is."""
+
+    member: Validator
+    link_address: Address
+    rest_url: Url
+    status: SeatStatus
+    since: HeightField
+    """Height of the block that gave it this status, or these keys."""
 
 
 class ParticipantRecord(Noun, frozen=True, kw_only=True):

@@ -14,6 +14,8 @@ ERA = b"era"
 """(era, its first height)."""
 PARTICIPANTS_COUNT = b"participants"
 """Registry numbers given so far."""
+SEATS_COUNT = b"seats"
+"""Numbers of validators and learners given so far; they run from 0."""
 TASKS_OPEN = b"tasks-open"
 """Number of running tasks."""
 
@@ -22,6 +24,7 @@ DUE_PREFIX = b"due/"
 TASK_PREFIX = b"task/"
 ORGANISATION_PREFIX = b"organisation/"
 PARTICIPANT_PREFIX = b"participant/"
+SEAT_PREFIX = b"seat/"
 
 
 def _number(value: int) -> bytes:
@@ -31,6 +34,16 @@ def _number(value: int) -> bytes:
 def key(public: PublicKey) -> bytes:
     """KeyRecord of a public key."""
     return b"key/" + public
+
+
+def seat(number: ValidatorId) -> bytes:
+    """SeatRecord."""
+    return SEAT_PREFIX + _number(number)
+
+
+def seat_key(name: Digest) -> bytes:
+    """Seat that a key or certificate belongs to, or once belonged to, by its digest."""
+    return b"seat-key/" + name
 
 
 def organisation(name: str) -> bytes:

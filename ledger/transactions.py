@@ -8,13 +8,15 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta
 
+from ledger.approvals import Approvals
 from ledger.blobs import BlobFacts, HoldSignature
 from ledger.encoding import Noun, Purpose, decode, encode
 from ledger.errors import WrongChain
 from ledger.hashing import Digest, DigestField, sha256
 from ledger.keys import PublicKeyField, SignatureField, SigningKey, verify
+from ledger.membership import Change, Possessions
 from ledger.parameters import TRANSACTION_BYTES_MAX
-from ledger.quantities import U63, VALIDATORS_MAX, HeightField, Name, RoundField
+from ledger.quantities import U63, VALIDATORS_MAX, EraField, HeightField, Name, RoundField
 from ledger.tasks import TaskSpec
 
 NONCE_BYTES = 16
@@ -83,7 +85,19 @@ class Attest(Noun, frozen=True, kw_only=True, tag=6):
     """The aggregation report."""
 
 
-Body: TypeAlias = EnrolParticipant | RegisterTask | RecordBlob | SubmitUpdate | Withdraw | Attest
+class ChangeValidators(Noun, frozen=True, kw_only=True, tag=7):
+    """One change of membership with everybody's agreement; a change of the validator set ends the era."""
+
+    era: EraField
+    """The era that it was approved in; in any other the approvals are void."""
+    change: Change
+    possession: Possessions
+    """Proofs that each new key is held: see `ledger.membership.new_keys`."""
+    approvals: Approvals
+    """Of the organisations that must agree: see `contracts.membership`."""
+
+
+Body: TypeAlias = EnrolParticipant | RegisterTask | RecordBlob | SubmitUpdate | Withdraw | Attest | ChangeValidators
 
 
 class Transaction(Noun, frozen=True, kw_only=True):

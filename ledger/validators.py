@@ -22,6 +22,10 @@ from ledger.quantities import (
 
 CertificateDer = Annotated[bytes, Meta(min_length=64, max_length=2048)]
 """A self-signed X.509 certificate in DER: the only trust anchor for that validator's links."""
+Address = Annotated[str, Meta(min_length=3, max_length=260, pattern=r"\A[A-Za-z0-9.:\[\]-]+:[0-9]{1,5}\Z")]
+"""host:port."""
+Url = Annotated[str, Meta(max_length=260, pattern=r"\Ahttps?://[!-~]+\Z")]
+"""Base of a REST interface."""
 
 
 class Validator(Noun, frozen=True, kw_only=True):
@@ -39,6 +43,12 @@ class Validator(Noun, frozen=True, kw_only=True):
     """Cosigns log heads of appended blocks."""
     link_certificate: CertificateDer
     """Identifies the validator on TLS links."""
+
+    @property
+    def key_names(self) -> tuple[Digest, ...]:
+        """Return what marks each of its keys as taken for good: digests, since a certificate is long."""
+        held = (self.vote_key, self.service_key, self.log_head_key, self.link_certificate)
+        return tuple(sha256(key) for key in held)
 
 
 class ValidatorSet:

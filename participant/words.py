@@ -194,6 +194,19 @@ WORDS: Mapping[str, Words] = MappingProxyType(
             "the report must say used or cut for each of the {} accepted inputs and for nobody else; it names {}.",
             (_number, _number),
         ),
+        "V1": Words("it was approved for era {}, and this is era {}: ask for approvals again.", (_plain, _plain)),
+        "V2": Words("the learner's organisation is no member of the consortium."),
+        "V3": Words("the organisation whose learner or keys these are has not approved."),
+        "V4": Words("{} is no validator of the current set.", (_plain,)),
+        "V5": Words("{} is no learner.", (_plain,)),
+        "V6": Words("{} validators would remain; there must be at least {}.", (_plain, _plain)),
+        "V7": Words("there would be {} validators; there may be {}.", (_plain, _plain)),
+        "V8": Words("the organisation is a member already, so it brings no operator key."),
+        "V9": Words("the organisation has {} learners and the chain {}; 1 and {} may be.", (_plain, _plain, _plain)),
+        "V10": Words("a new key or certificate stands there twice, is on chain, or is or was another validator's."),
+        "V11": Words("{} new keys need a proof of possession each; {} are given.", (_plain, _plain)),
+        "V12": Words("proof of possession {} (from 0) is not signed by its key.", (_plain,)),
+        "V13": Words("the keys and addresses are those that the validator has."),
     }
 )
 """By rule number."""

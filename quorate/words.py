@@ -36,6 +36,11 @@ def body(found: Record) -> str:
     return _BODIES.get(found["kind"], _unknown)(found)
 
 
+def change(found: Record) -> str:
+    """Return what a change of membership would do."""
+    return _CHANGES.get(found["kind"], _unknown)(found)
+
+
 def action(found: Record) -> str:
     """Return what the chain did by itself."""
     return _ACTIONS.get(found["kind"], _unknown)(found)
@@ -86,6 +91,15 @@ _BODIES: Mapping[str, Callable[[Record], str]] = {
     "SubmitUpdate": lambda it: f"update for {_round(it)}, {it['examples']:,} examples",
     "Withdraw": lambda it: f"withdraw the update for {_round(it)}",
     "Attest": lambda it: f"attest {_round(it)}: model {short(it['output'])}",
+    "ChangeValidators": lambda it: change(it["change"]),
+}
+_CHANGES: Mapping[str, Callable[[Record], str]] = {
+    "RegisterLearner": lambda it: f"register a learner of {it['organisation']}",
+    "DropLearner": lambda it: f"drop learner {it['learner']}",
+    "AddValidator": lambda it: f"make learner {it['learner']} a validator",
+    "RemoveValidator": lambda it: f"remove validator {it['validator']}",
+    "ReplaceValidator": lambda it: f"replace validator {it['validator']} by learner {it['learner']}",
+    "RotateKeys": lambda it: f"change keys or addresses of validator {it['validator']}",
 }
 _ACTIONS: Mapping[str, Callable[[Record], str]] = {
     "RoundClosed": lambda it: f"{_round(it)} closed with {it['inputs']} updates",

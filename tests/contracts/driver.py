@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from contracts import queries
 from contracts.chain import ExecutedBlock, Tip, genesis_block, propose, replay
 from ledger.blobs import BlobFacts, Hold, HoldSignature
 from ledger.encoding import encode
@@ -9,12 +10,10 @@ from ledger.entries import Accepted, ActionEntry, Rejected, SystemAction, Transa
 from ledger.hashing import Digest, sha256
 from ledger.keys import SigningKey
 from ledger.parameters import ChainParameters
-from ledger.quantities import Era, Height, TimeMs, ValidatorId
+from ledger.quantities import Height, TimeMs, ValidatorId
 from ledger.state import MemoryState
 from ledger.transactions import Body, RecordBlob, SignedTransaction, Transaction
 from tests.consortium import Consortium, consortium
-
-ERA = Era(0)
 
 
 def digest(name: str) -> Digest:
@@ -78,7 +77,8 @@ class Chain:
     def block(self, *raws: bytes, after: int = 1_000, time: int | None = None) -> ExecutedBlock:
         """Append the block with exactly these transactions, `after` milliseconds after the tip, or at `time`."""
         moment = TimeMs(self.time + after if time is None else time)
-        executed = propose(self.tip, time=moment, proposer=ValidatorId(0), candidates=raws)
+        proposer = queries.validators(self.state).ids[0]
+        executed = propose(self.tip, time=moment, proposer=proposer, candidates=raws)
         assert executed.block.transactions == raws, "a transaction of the test is invalid"
         replayed = replay(self.tip, executed.block)
         assert replayed.block.digest == executed.block.digest
@@ -106,7 +106,8 @@ class Chain:
     def hold(self, validator: int, blob: Digest, facts: BlobFacts, *, size: int = 1_000) -> HoldSignature:
         """Return a validator's signature that it holds a blob."""
         number = ValidatorId(validator)
-        statement = Hold(era=ERA, blob=blob, size=size, facts=facts)
+        era, _ = queries.era(self.state)
+        statement = Hold(era=era, blob=blob, size=size, facts=facts)
         return HoldSignature(
             validator=number, signature=statement.sign(self.members.services[number], chain_id=self.chain_id)
         )
@@ -116,7 +117,8 @@ class Chain:
     ) -> RecordBlob:
         """Return the body that records a blob on the word of these validators; by default the first quorum."""
         if holders is None:
-            holders = range(self.members.genesis.validators.quorum)
+            current = queries.validators(self.state)
+            holders = current.ids[: current.quorum]
         holds = tuple(self.hold(holder, blob, facts, size=size) for holder in holders)
         return RecordBlob(blob=blob, size=size, facts=facts, holds=holds)
 

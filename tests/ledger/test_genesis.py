@@ -14,8 +14,8 @@ from ledger.errors import (
 from ledger.genesis import Genesis, OrganisationDescriptor, assemble
 from ledger.hashing import ZERO_DIGEST, sha256
 from ledger.parameters import ChainParameters
-from ledger.quantities import TimeMs
-from ledger.records import KeyRecord, KeyRole, OrganisationRecord
+from ledger.quantities import TimeMs, ValidatorId
+from ledger.records import KeyRecord, KeyRole, OrganisationRecord, SeatRecord, SeatStatus
 from ledger.validators import Validator
 from tests.ledger.helpers import (
     GENESIS_TIME,
@@ -80,7 +80,14 @@ def test_the_state_holds_parameters_members_and_keys() -> None:
     assert decode(state.pop(state_keys.PARAMETERS), ChainParameters) == ChainParameters()
     assert decode(state.pop(state_keys.VALIDATORS), tuple[Validator, ...]) == chosen.members
     assert decode(state.pop(state_keys.ERA), tuple[int, int]) == (0, 1)
+    assert decode(state.pop(state_keys.SEATS_COUNT), int) == 4
     for number in range(4):
+        seat = decode(state.pop(state_keys.seat(ValidatorId(number))), SeatRecord)
+        assert (seat.member, seat.status, seat.since) == (chosen.members[number], SeatStatus.VALIDATOR, 0)
+        assert seat.link_address == genesis().descriptors[ValidatorId(number)].link_address
+        assert seat.rest_url == genesis().descriptors[ValidatorId(number)].rest_url
+        for digest in chosen.members[number].key_names:
+            assert decode(state.pop(state_keys.seat_key(digest)), int) == number
         name, operator, service = f"org-{number:02}", key(f"operator {number}").public, key(f"service {number}").public
         organisation = OrganisationRecord(name=name, operator_key=operator)
         assert decode(state.pop(state_keys.organisation(name)), OrganisationRecord) == organisation

@@ -14,9 +14,11 @@ from tests.ledger.helpers import digest, key
 from tests.ledger.strategies import digests, names
 
 numbers = st.integers(0, 2**63 - 1)
-CONSTANTS = ("PARAMETERS", "VALIDATORS", "ERA", "PARTICIPANTS_COUNT", "TASKS_OPEN")
+CONSTANTS = ("PARAMETERS", "VALIDATORS", "ERA", "PARTICIPANTS_COUNT", "SEATS_COUNT", "TASKS_OPEN")
 FUNCTIONS: dict[str, st.SearchStrategy[tuple[Any, ...]]] = {
     "key": st.tuples(digests()),
+    "seat": st.tuples(numbers),
+    "seat_key": st.tuples(digests()),
     "organisation": st.tuples(names()),
     "participant": st.tuples(numbers),
     "participant_name": st.tuples(names(), names()),
@@ -100,6 +102,7 @@ def test_used_ids_are_scanned_by_expiry(expiries: list[int]) -> None:
 @pytest.mark.parametrize(
     ("prefix", "made"),
     [
+        (state_keys.SEAT_PREFIX, state_keys.seat(ValidatorId(1))),
         (state_keys.ORGANISATION_PREFIX, state_keys.organisation("a")),
         (state_keys.PARTICIPANT_PREFIX, state_keys.participant(ParticipantId(1))),
         (state_keys.TASK_PREFIX, state_keys.task("a")),
@@ -111,6 +114,8 @@ def test_a_prefix_finds_its_own_kind_of_record_only(prefix: bytes, made: bytes) 
     others = [
         *(getattr(state_keys, name) for name in CONSTANTS),
         state_keys.key(key("a").public),
+        state_keys.seat(ValidatorId(1)),
+        state_keys.seat_key(digest("key")),
         state_keys.organisation("a"),
         state_keys.participant(ParticipantId(1)),
         state_keys.participant_name("a", "b"),

@@ -17,7 +17,17 @@ from ledger.quantities import U63_MAX
 from ledger.rendering import plain
 from participant.words import CUTS, FATES, WORDS, explain, percent
 
-CONTRACTS = ("enrolment", "tasks", "blobs", "updates", "withdrawals", "attestations", "approvals")
+CONTRACTS = (
+    "enrolment",
+    "tasks",
+    "blobs",
+    "updates",
+    "withdrawals",
+    "attestations",
+    "approvals",
+    "membership",
+    "seats",
+)
 
 
 def refusals() -> Iterator[tuple[str, int]]:

@@ -5,8 +5,10 @@ No two fields of one kind are alike, so that fields which change places show.
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from ledger import merkle, state_tree
-from ledger.approvals import Approval
+from ledger.approvals import Approval, approved
 from ledger.blobs import (
     BlobFacts,
     Codec,
@@ -39,6 +41,17 @@ from ledger.entries import (
     TransactionEntry,
     VoidReason,
 )
+from ledger.membership import (
+    AddValidator,
+    Change,
+    DropLearner,
+    RegisterLearner,
+    RemoveValidator,
+    ReplaceValidator,
+    RotateKeys,
+    SeatKeys,
+    prove_possession,
+)
 from ledger.parameters import ChainParameters
 from ledger.quantities import Era, Height, ModelVersion, ParticipantId, RoundNumber, ValidatorId, View
 from ledger.tasks import (
@@ -56,6 +69,7 @@ from ledger.tasks import (
 from ledger.transactions import (
     Attest,
     Body,
+    ChangeValidators,
     EnrolParticipant,
     RecordBlob,
     RegisterTask,
@@ -66,6 +80,7 @@ from ledger.transactions import (
 )
 from ledger.votes import Vote, VoteBundle, VoteKind
 from tests.ledger.helpers import (
+    certificate_der,
     commit_certificate,
     digest,
     genesis,
@@ -80,6 +95,34 @@ GENESIS = genesis()
 CHAIN = GENESIS.chain_id
 PARTICIPANT = key("participant")
 TASK, ROUND = "task-1", RoundNumber(3)
+
+KEYS = SeatKeys(
+    vote_key=vote_key(8).public,
+    service_key=key("service 8").public,
+    log_head_key=key("log-head 8").public,
+    link_certificate=certificate_der(8),
+    link_address="node.example:7450",
+    rest_url="https://node.example:7451",
+)
+CHANGES: tuple[Change, ...] = (
+    RegisterLearner(organisation="org-08", operator_key=key("operator 8").public, keys=KEYS),
+    DropLearner(learner=ValidatorId(8)),
+    AddValidator(learner=ValidatorId(9)),
+    RemoveValidator(validator=ValidatorId(2)),
+    ReplaceValidator(validator=ValidatorId(3), learner=ValidatorId(10)),
+    RotateKeys(validator=ValidatorId(1), keys=KEYS),
+)
+OPERATORS = (key("operator 0"), key("operator 1"))
+PROPOSED = ChangeValidators(
+    era=Era(5),
+    change=CHANGES[0],
+    possession=tuple(
+        prove_possession(CHANGES[0], key(name), chain_id=CHAIN)
+        for name in ("vote 8 era 0", "service 8", "log-head 8", "operator 8")
+    ),
+    approvals=(),
+)
+APPROVED = replace(PROPOSED, approvals=approved(PROPOSED, OPERATORS, chain_id=CHAIN))
 
 FATES = (
     FateRecord(participant=ParticipantId(5), fate=Fate.USED),
@@ -204,6 +247,7 @@ def statements() -> Iterator[Noun]:
     """Yield what is signed and logged: facts, tasks, transactions, entries, blocks, votes and certificates."""
     yield from FACTS
     yield from BODIES
+    yield from (*CHANGES, KEYS, PROPOSED, APPROVED)
     yield from ACTIONS
     yield from ENTRIES[1:]
     yield from (LAYOUT, *LAYOUT.tensors[:1], SPEC, *INVITED[:1])

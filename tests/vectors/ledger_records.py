@@ -19,6 +19,8 @@ from ledger.records import (
     ParticipationRecord,
     RoundRecord,
     RoundStatus,
+    SeatRecord,
+    SeatStatus,
     TaskRecord,
     TaskStatus,
 )
@@ -34,6 +36,7 @@ from tests.vectors.ledger_nouns import (
     GENESIS,
     HEADER,
     INVITED,
+    KEYS,
     LEAVES,
     PARTICIPANT,
     RECORDS,
@@ -134,6 +137,13 @@ def records() -> Iterator[Noun]:
     yield from (REQUEST, SignedReadRequest.sign(REQUEST, PARTICIPANT))
     yield KeyRecord(role=KeyRole.PARTICIPANT, organisation="org-00", subject=5)
     yield OrganisationRecord(name="org-00", operator_key=key("operator 0").public)
+    yield SeatRecord(
+        member=KEYS.validator(ValidatorId(8), "org-08"),
+        link_address=KEYS.link_address,
+        rest_url=KEYS.rest_url,
+        status=SeatStatus.LEARNER,
+        since=Height(2),
+    )
     yield ParticipantRecord(
         participant=ParticipantId(5), organisation="org-00", name="site-1", key=PARTICIPANT.public, enrolled=Height(3)
     )

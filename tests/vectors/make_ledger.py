@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 from ledger import merkle, state_keys
+from ledger.approvals import proposal_of
 from ledger.encoding import Noun, Purpose, encode, encode_integer, signing_bytes
 from ledger.hashing import sha256
 from ledger.keys import SigningKey
@@ -23,11 +24,13 @@ from tests.vectors.ledger_nouns import (
     BODIES,
     BUNDLE,
     CHAIN,
+    CHANGES,
     ENTRIES,
     GENESIS,
     HEADER,
     HOLD,
     LAYOUT,
+    PROPOSED,
     RECORDS,
     SPEC,
     STATE,
@@ -92,6 +95,8 @@ def _signatures() -> list[Plain]:
         Purpose.TRANSACTION: (key("participant"), encode(TRANSACTION)),
         Purpose.VOTES: (key("vote 1 era 0"), bundle_payload),
         Purpose.HOLD: (key("service 2"), encode(HOLD)),
+        Purpose.POSSESSION: (key("service 8"), encode(CHANGES[0])),
+        Purpose.APPROVAL: (key("operator 0"), proposal_of(PROPOSED)),
     }
     found: list[Plain] = []
     for purpose in Purpose:
@@ -144,6 +149,9 @@ def _state_keys() -> dict[str, Plain]:
         "validators": state_keys.VALIDATORS,
         "era": state_keys.ERA,
         "participants_count": state_keys.PARTICIPANTS_COUNT,
+        "seats_count": state_keys.SEATS_COUNT,
+        "seat": state_keys.seat(ValidatorId(772)),
+        "seat_key": state_keys.seat_key(digest("key")),
         "tasks_open": state_keys.TASKS_OPEN,
         "key": state_keys.key(key("participant").public),
         "organisation": state_keys.organisation("org-00"),
