@@ -101,6 +101,26 @@ class LimitsSection(_Section, frozen=True, kw_only=True):
             )
 
 
+class AlarmsSection(_Section, frozen=True, kw_only=True):
+    """When the operator is to be told (`/readyz?verbose`, `/v1/status`, `quorate_alarm`)."""
+
+    disk_free_bytes_warn: _Count = 2 * 2**30
+    """Less free space than this where the data is: a warning."""
+    disk_free_bytes_min: _Count = 512 * 2**20
+    """Blobs are refused that would leave less than this: the chain and the vote log need the rest."""
+    clock_offset_ms_max: _Milliseconds = 1_000
+    """How far f+1 peers' clocks may be away; a chain's blocks may be dated `clock_drift_ms` ahead (5 s by default)."""
+
+    def __post_init__(self) -> None:
+        """Raise ConfigurationError where two limits contradict each other."""
+        if self.disk_free_bytes_min > self.disk_free_bytes_warn:
+            raise ConfigurationError(
+                "alarms",
+                expected="disk_free_bytes_min <= disk_free_bytes_warn",
+                got=f"{self.disk_free_bytes_min}, {self.disk_free_bytes_warn}",
+            )
+
+
 class TimingSection(_Section, frozen=True, kw_only=True):
     """Local timeouts; they touch liveness, never safety."""
 
@@ -128,6 +148,7 @@ class Configuration(_Section, frozen=True, kw_only=True):
     rest: RestSection = RestSection()
     metrics: MetricsSection = MetricsSection()
     limits: LimitsSection = LimitsSection()
+    alarms: AlarmsSection = AlarmsSection()
     timing: TimingSection = TimingSection()
     log: LogSection = LogSection()
 

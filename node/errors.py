@@ -5,7 +5,10 @@ QuorateError
 ├── TransactionUnknown   this node has never seen it
 ├── NotAuthorised        a signed request lacks the right to what it asks for
 ├── WorkerFailed         the worker process died or took too long; the same request may be tried again
-└── Unavailable          the node is starting or stopping
+├── Unavailable          the node is starting or stopping
+└── OperatorNeeded       the node has stopped, and must not be started again before a person has done something
+    ├── SecondNode       another process runs as this validator
+    └── ProtocolUnknown  the chain goes on by rules that this software does not know
 """
 
 from ledger.errors import QuorateError
@@ -57,3 +60,34 @@ class Unavailable(QuorateError):
     code = "unavailable"
     http_status = 503
     exit_code = 3
+
+
+class OperatorNeeded(QuorateError):
+    """The node has stopped in good order, and starting it again changes nothing before a person has done something.
+
+    Its exit code is one that a service manager can be told not to restart after.
+    """
+
+    code = "operator-needed"
+    exit_code = 71
+
+
+class SecondNode(OperatorNeeded):
+    """f+1 peers have met another process that runs with this validator's keys.
+
+    Two processes with one vote key are a Byzantine validator; one that has stopped is only missing. So whichever of
+    them hears of it stops: it cannot know whether it is the one with the whole vote log.
+    """
+
+    code = "second-node"
+    hint = (
+        "Find the other process and remove its home. If both have voted, or if you cannot tell, trust neither vote log:"
+        " rotate the vote key by a membership transaction. Otherwise start again the one that is at its own address."
+    )
+
+
+class ProtocolUnknown(OperatorNeeded):
+    """The next block follows rules of a protocol version that this software does not know."""
+
+    code = "protocol-unknown"
+    hint = "Install a release that knows this version, and start the node again on the same home: it catches up."

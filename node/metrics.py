@@ -18,6 +18,7 @@ from consensus.ports import Event
 from contracts.chain import ExecutedBlock
 from ledger.entries import Accepted, TransactionEntry, Verdict
 from ledger.transactions import SubmitUpdate
+from node.alarms import AlarmKind
 from node.config import MetricsSection
 from node.rest.errors import MethodNotAllowed, UnknownPath
 from node.rest.problems import problem_answer
@@ -77,6 +78,10 @@ class NodeMetrics(Collector):
         for peer in status.peers:
             links.add_metric([str(peer.validator)], float(peer.connected))
         yield links
+        alarms = GaugeMetricFamily("quorate_alarm", "0 none, 1 warning, 2 critical.", labels=["kind"])
+        for kind in AlarmKind:
+            alarms.add_metric([kind.value], max((it.level for it in status.alarms if it.kind is kind), default=0))
+        yield alarms
         yield from self._counters()
 
     def _counters(self) -> Iterator[Metric]:

@@ -3,7 +3,7 @@
 A command is imported when it is called, so `quorate --help` needs neither numpy nor FastAPI nor LevelDB. Each command
 is a function that returns an `Answer` or raises an error of the tree; it never prints. Exit codes (PROVENANCE.md):
 0 ok, 1 negative verdict, 2 usage or configuration, 3 unreachable or undecided, 4 not authorised, 5 not found, 70 our
-bug, 130 interrupted.
+bug, 71 a node that stopped until its operator has done something, 130 interrupted.
 """
 
 import importlib

@@ -2,8 +2,6 @@
 
 import inspect
 import platform
-from functools import cache
-from importlib import metadata
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -19,6 +17,7 @@ from node.rest.errors import NotFound
 from node.rest.media import JSON, entity_tag, is_known
 from node.rest.parameters import CodePath
 from node.rest.problems import problem_types, title_of
+from node.runtime.status import software_version
 from node.storage.schema import SCHEMA_VERSION
 
 router = APIRouter(tags=["node"])
@@ -28,17 +27,12 @@ router = APIRouter(tags=["node"])
 async def version(context: Context) -> Response:
     """Versions of the software, the protocol, the database's schema and Python."""
     found: dict[str, Plain] = {
-        "software": _software_version(),
+        "software": software_version(),
         "protocol": PROTOCOL_VERSION,
         "schema": SCHEMA_VERSION,
         "python": platform.python_version(),
     }
     return json_answer(context.api.height, found)
-
-
-@cache
-def _software_version() -> str:
-    return metadata.version("quorate")
 
 
 @router.get("/v1/status", response_model=schemas.Status)
@@ -90,11 +84,13 @@ async def readyz(
     context: Context,
     verbose: Annotated[str | None, Query(description="Name the checks that hold, too.", examples=[""])] = None,
 ) -> Response:
-    """Whether callers should be sent here; without `verbose` only the checks that fail are named."""
+    """Whether callers should be sent here; without `verbose` only the checks that fail are named, and no alarms."""
     checks = context.api.readiness()
     ready = all(check.ok for check in checks)
     shown = [check for check in checks if verbose is not None or not check.ok]
     found: dict[str, Plain] = {"status": "ok" if ready else "unavailable", "checks": plain_record(shown)}
+    if verbose is not None:
+        found["alarms"] = plain_record(tuple(context.api.alarms))
     return json_answer(context.api.height, found, status=200 if ready else 503)
 
 

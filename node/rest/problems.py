@@ -85,6 +85,7 @@ def add_handlers(app: "FastAPI") -> None:
 async def _on_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, QuorateError)
     if error.http_status == 500:
+        request.app.state.context.api.on_refused(error)
         route = getattr(request.scope.get("route"), "path", "none")
         log.error("request-refused", method=request.method, route=route, code=error.code, error=str(error))
     return problem_answer(error)

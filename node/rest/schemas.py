@@ -37,6 +37,18 @@ class Peer(Answer):
     validator: Number
     connected: bool
     head: Number | None
+    clock_offset_ms: int | None
+    clock_error_ms: Number | None
+
+
+class Alarm(Answer):
+    """Something that the node's operator must know of."""
+
+    kind: str
+    subject: str
+    level: Literal["warning", "critical"]
+    detail: str
+    since: Number
 
 
 class Status(Answer):
@@ -44,6 +56,9 @@ class Status(Answer):
 
     model_config = example_of(
         validator=0,
+        software="0.1.0",
+        protocol=1,
+        clock=examples.TIME,
         height=9,
         head=examples.HEADER.digest.hex(),
         time=examples.TIME,
@@ -56,7 +71,8 @@ class Status(Answer):
         mempool_transactions=0,
         mempool_bytes=0,
         blob_bytes=4_096,
-        peers=[{"validator": 1, "connected": True, "head": 9}],
+        peers=[{"validator": 1, "connected": True, "head": 9, "clock_offset_ms": -3, "clock_error_ms": 1}],
+        alarms=[],
         chain_id=examples.HEADER.chain_id.hex(),
         chain="cardiology",
         organisation="hospital-a",
@@ -65,6 +81,9 @@ class Status(Answer):
     )
 
     validator: Number
+    software: str
+    protocol: Number
+    clock: Number
     height: Number
     head: HexDigest
     time: Number
@@ -78,6 +97,7 @@ class Status(Answer):
     mempool_bytes: Number
     blob_bytes: Number
     peers: list[Peer]
+    alarms: list[Alarm]
     chain_id: HexDigest
     chain: str
     organisation: str
@@ -111,6 +131,7 @@ class Readiness(Answer):
 
     status: Literal["ok", "unavailable"]
     checks: list[Check]
+    alarms: list[Alarm] = Field(default=[], description="Only with `verbose`.")
 
 
 class Problem(Answer):

@@ -14,21 +14,23 @@ from contracts.chain import ExecutedBlock
 from ledger.blobs import BlobFacts, SignedReadRequest, SignedTicket
 from ledger.certificates import CertifiedBlock
 from ledger.entries import Receipt, TransactionEntry
+from ledger.errors import QuorateError
 from ledger.hashing import Digest
 from ledger.light_client import EntryProof, StateEntryProof
-from ledger.quantities import Height, ValidatorId
+from ledger.quantities import Height
 from ledger.records import BlobRecord
 from ledger.state import StateView
 from ledger.transactions import decode_transaction
+from node.alarms import Alarms
 from node.errors import TransactionUnknown
 from node.mempool import Mempool
 from node.runtime.blobs import LocalBlobs
 from node.runtime.gossip import Gossip
 from node.runtime.holding import Holding
-from node.runtime.loop import ConsensusLoop
 from node.runtime.membership import Membership
 from node.runtime.reading import ReadRights
-from node.runtime.status import NodeStatus, ReadinessCheck, node_status, readiness
+from node.runtime.status import NodeStatus, ReadinessCheck, readiness
+from node.runtime.watch import Watch
 from node.storage.chain_store import ChainStore
 from node.storage.incoming import Incoming
 
@@ -53,8 +55,8 @@ class NodeApi:
         gossip: Gossip,
         blobs: LocalBlobs,
         holding: Holding,
-        loop: ConsensusLoop,
-        connected: Callable[[], frozenset[ValidatorId]],
+        watch: Watch,
+        status: Callable[[], NodeStatus],
     ) -> None:
         self.member = member
         self.chain = chain
@@ -62,8 +64,9 @@ class NodeApi:
         self._gossip = gossip
         self._blobs = blobs
         self._holding = holding
-        self._loop = loop
-        self._connected = connected
+        self._watch = watch
+        self.status = status
+        """Returns where this node stands."""
         self._rights = ReadRights(chain, blobs.store)
         self._waiters: dict[Digest, set[asyncio.Future[None]]] = {}
 
@@ -79,16 +82,14 @@ class NodeApi:
         """Height that answers reflect."""
         return Height(self.chain.head.header.height)
 
-    def status(self) -> NodeStatus:
-        """Return where this node stands."""
-        return node_status(
-            self.member.validator,
-            chain=self.chain,
-            engine=self._loop.engine,
-            mempool=self._mempool,
-            store=self._blobs.store,
-            connected=self._connected(),
-        )
+    @property
+    def alarms(self) -> Alarms:
+        """What this node's operator must know of."""
+        return self._watch.alarms
+
+    def on_refused(self, error: QuorateError) -> None:
+        """Take note of a refusal that is not the caller's fault."""
+        self._watch.on_refused(error)
 
     def readiness(self) -> list[ReadinessCheck]:
         """Return what must hold for callers to be sent here."""

@@ -7,6 +7,7 @@ validators are an alarm.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
@@ -45,16 +46,28 @@ class Collecting:
     holds: dict[ValidatorId, Signature] = field(default_factory=dict)
     submitted_ticks: int | None = None
     """Ticks since RecordBlob was submitted."""
+    differing: set[ValidatorId] = field(default_factory=set)
+    """Validators that compute other facts."""
 
 
 class Holding:
     """Collects HOLDs for what arrives here, and gives them for what arrives elsewhere."""
 
-    def __init__(self, *, blobs: LocalBlobs, outbox: Outbox, tasks: Tasks, limits: LimitsSection) -> None:
+    def __init__(
+        self,
+        *,
+        blobs: LocalBlobs,
+        outbox: Outbox,
+        tasks: Tasks,
+        limits: LimitsSection,
+        on_differ: Callable[[Digest, int], None],
+    ) -> None:
+        """`on_differ` hears of a blob whose facts so many validators compute differently."""
         self._blobs = blobs
         self._outbox = outbox
         self._tasks = tasks
         self._limits = limits
+        self._on_differ = on_differ
         self._collecting: dict[Digest, Collecting] = {}
         self._answering: set[tuple[ValidatorId, Digest]] = set()
         self._missing: set[Digest] = set()
@@ -158,6 +171,8 @@ class Holding:
         message.hold.verify(validator.service_key, message.signature.signature, chain_id=self._outbox.member.chain_id)
         if message.hold != collecting.hold:
             log.error("facts-differ", blob=message.hold.blob.hex(), peer=sender, theirs=str(message.hold.facts))
+            collecting.differing.add(sender)
+            self._on_differ(message.hold.blob, len(collecting.differing))
             return
         self._add(collecting, sender, message.signature.signature)
 

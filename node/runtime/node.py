@@ -1,6 +1,7 @@
 """One validator put together: what is durable is opened first, then the engine, then the duties, then the links."""
 
 import asyncio
+import os
 from collections.abc import Callable
 
 import structlog
@@ -17,6 +18,7 @@ from ledger.quantities import Era, Height, RoundNumber, ValidatorId
 from ledger.transactions import Body
 from ledger.validators import ValidatorSet
 from node.config import Configuration
+from node.errors import OperatorNeeded
 from node.home import Home
 from node.mempool import Mempool
 from node.runtime.api import NodeApi
@@ -29,8 +31,11 @@ from node.runtime.holding import Holding
 from node.runtime.log_pace import Pace
 from node.runtime.loop import ConsensusLoop
 from node.runtime.opening import Durable, open_engine
+from node.runtime.peer_clocks import PeerClocks
+from node.runtime.status import NodeStatus, node_status
 from node.runtime.tasks import Tasks
-from node.runtime.wire import Announce, Duty, Held, Transactions
+from node.runtime.watch import Watch
+from node.runtime.wire import INSTANCE_BYTES, Announce, ClockAsked, ClockTold, Duty, Held, Transactions
 from node.runtime.wires import Wires
 from node.runtime.workers import Worker
 
@@ -38,7 +43,7 @@ log = structlog.get_logger()
 
 TICK_SECONDS = 1.0
 EXIT_FATAL = 70
-"""The node stopped because it could not go on safely."""
+"""The node stopped because it could not go on safely; where a person is needed first, `OperatorNeeded` has its own."""
 
 
 class Node:
@@ -91,7 +96,23 @@ class Node:
             author=self.member.service_key.public,
             scratch=home.data / "scratch",
         )
-        self._holding = Holding(blobs=self._blobs, outbox=self, tasks=self._tasks, limits=configuration.limits)
+        self._clocks = PeerClocks(instance=os.urandom(INSTANCE_BYTES), outbox=self)
+        self._watch = Watch(
+            section=configuration.alarms,
+            data=home.data,
+            chain=self.chain,
+            store=self._durable.store,
+            clocks=self._clocks,
+            connected=lambda: self._wires.connected,
+            on_fatal=self._fatal,
+        )
+        self._holding = Holding(
+            blobs=self._blobs,
+            outbox=self,
+            tasks=self._tasks,
+            limits=configuration.limits,
+            on_differ=self._watch.on_facts_differ,
+        )
         self._committee = CommitteeDuty(blobs=self._blobs, holding=self._holding, outbox=self, tasks=self._tasks)
         self.api = NodeApi(
             member=self.member,
@@ -100,8 +121,8 @@ class Node:
             gossip=self._gossip,
             blobs=self._blobs,
             holding=self._holding,
-            loop=self.loop,
-            connected=lambda: self._wires.connected,
+            watch=self._watch,
+            status=self.status,
         )
         for listener in (self._log_entries, self._holding.on_appended, self.api.on_appended, self._forget_rounds):
             self.application.on_appended(listener)
@@ -130,6 +151,19 @@ class Node:
         """Sign a transaction with the service key and let it be ordered; raises MempoolFull."""
         signed = self.member.transaction(body, head=Height(self.chain.head.header.height))
         self._gossip.submit(encode(signed))
+
+    def status(self) -> NodeStatus:
+        """Return where this node stands."""
+        return node_status(
+            self.member.validator,
+            chain=self.chain,
+            engine=self.loop.engine,
+            mempool=self.mempool,
+            store=self._durable.store,
+            connected=self._wires.connected,
+            clocks=self._clocks.offsets,
+            alarms=tuple(self._watch.alarms),
+        )
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -177,6 +211,8 @@ class Node:
                 self._holding.tick()
                 self._committee.look()
                 self._blobs.expire()
+                self._clocks.tick()
+                self._watch.tick()
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody else would notice
             self._fatal(error)
 
@@ -184,7 +220,7 @@ class Node:
         code = error.code if isinstance(error, QuorateError) else "internal-error"
         hint = error.hint if isinstance(error, QuorateError) else ""
         log.error("cannot-go-on", code=code, error=str(error), hint=hint, exc_info=error)
-        self.exit_code = EXIT_FATAL
+        self.exit_code = error.exit_code if isinstance(error, OperatorNeeded) else EXIT_FATAL
         self.ending.set()
 
     # --- parts -------------------------------------------------------------------------------------------------------
@@ -213,6 +249,10 @@ class Node:
                 self._holding.on_announce(peer, message)
             case Held():
                 self._holding.on_held(peer, message)
+            case ClockAsked():
+                self._clocks.on_asked(peer, message)
+            case ClockTold():
+                self._clocks.on_told(peer, message)
 
     def _report(self, event: Event) -> None:
         log.info(event.name, height=event.height, view=event.view, detail=event.detail)

@@ -59,7 +59,12 @@ class Durable:
             _check_head(chain, genesis)
             _check_frames(chain, configuration)
             databases.append(LevelDb(home.data / "blobs.index"))
-            store = BlobStore(home.data / "blobs", databases[1], quota_bytes=configuration.limits.storage_bytes_max)
+            store = BlobStore(
+                home.data / "blobs",
+                databases[1],
+                quota_bytes=configuration.limits.storage_bytes_max,
+                reserve_bytes=configuration.alarms.disk_free_bytes_min,
+            )
             vote_log, records = _open_vote_log(home, genesis, chain)
         except BaseException:
             for database in databases:

@@ -1,15 +1,26 @@
 """Where a node stands, and whether callers should be sent to it."""
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
 
 from consensus.engine import Engine
 from contracts import queries
 from ledger.hashing import Digest
 from ledger.quantities import Era, Height, TimeMs, ValidatorId, View
+from node.alarms import Alarm
 from node.mempool import Mempool
+from node.runtime.peer_clocks import ClockOffset, wall_clock
 from node.storage.blob_store import BlobStore
 from node.storage.chain_store import ChainStore
+
+
+@cache
+def software_version() -> str:
+    """Return the release that runs."""
+    return metadata.version("quorate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +31,10 @@ class PeerStatus:
     connected: bool
     head: Height | None
     """Height it last claimed; a hint."""
+    clock_offset_ms: int | None
+    """How far its clock is ahead of ours; None if it has not answered lately."""
+    clock_error_ms: int | None
+    """Bound on the error of that: half of the round trip."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +42,12 @@ class NodeStatus:
     """Where this node stands."""
 
     validator: ValidatorId
+    software: str
+    """Release that runs."""
+    protocol: int
+    """Version of the rules that the next block follows."""
+    clock: TimeMs
+    """This host's time."""
     height: Height
     head: Digest
     time: TimeMs
@@ -42,6 +63,7 @@ class NodeStatus:
     mempool_bytes: int
     blob_bytes: int
     peers: tuple[PeerStatus, ...]
+    alarms: tuple[Alarm, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +83,17 @@ def node_status(
     mempool: Mempool,
     store: BlobStore,
     connected: AbstractSet[ValidatorId],
+    clocks: Mapping[ValidatorId, ClockOffset],
+    alarms: tuple[Alarm, ...],
 ) -> NodeStatus:
     """Return where the node of a validator stands."""
     header, heads = chain.head.header, engine.peer_heads
     others = [member.id for member in queries.validators(chain.state).members if member.id != validator]
     return NodeStatus(
         validator=validator,
+        software=software_version(),
+        protocol=queries.parameters(chain.state).protocol,
+        clock=wall_clock(),
         height=Height(header.height),
         head=header.digest,
         time=TimeMs(header.time),
@@ -80,8 +107,20 @@ def node_status(
         mempool_bytes=mempool.bytes_total,
         blob_bytes=store.bytes_total,
         peers=tuple(
-            PeerStatus(validator=other, connected=other in connected, head=heads.get(other)) for other in others
+            _peer(other, connected=other in connected, head=heads.get(other), clock=clocks.get(other))
+            for other in others
         ),
+        alarms=alarms,
+    )
+
+
+def _peer(validator: ValidatorId, *, connected: bool, head: Height | None, clock: ClockOffset | None) -> PeerStatus:
+    return PeerStatus(
+        validator=validator,
+        connected=connected,
+        head=head,
+        clock_offset_ms=None if clock is None else clock.offset_ms,
+        clock_error_ms=None if clock is None else clock.error_ms,
     )
 
 

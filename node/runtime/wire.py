@@ -7,7 +7,9 @@ from msgspec import Meta
 from consensus.messages import Message
 from ledger.blobs import Hold, HoldSignature, SignedTicket
 from ledger.encoding import Noun, decode, encode
+from ledger.quantities import TimeField
 
+INSTANCE_BYTES = 16
 GOSSIP_MAX = 1_000
 """Most transactions in one message."""
 
@@ -31,7 +33,26 @@ class Held(Noun, frozen=True, kw_only=True, tag=66):
     signature: HoldSignature
 
 
-Duty: TypeAlias = Transactions | Announce | Held
+class ClockAsked(Noun, frozen=True, kw_only=True, tag=67):
+    """What is your time? (`node.runtime.peer_clocks`)."""
+
+    instance: Annotated[bytes, Meta(min_length=INSTANCE_BYTES, max_length=INSTANCE_BYTES)]
+    """Random number of the process that asks."""
+    sent: TimeField
+    """The sender's time; the answer repeats it."""
+
+
+class ClockTold(Noun, frozen=True, kw_only=True, tag=68):
+    """The answer."""
+
+    sent: TimeField
+    now: TimeField
+    """The answerer's time."""
+    second_node: bool
+    """Another process has spoken as the validator that asked, before and after this one."""
+
+
+Duty: TypeAlias = Transactions | Announce | Held | ClockAsked | ClockTold
 
 
 class ConsensusFrame(Noun, frozen=True, kw_only=True, tag=1):

@@ -18,7 +18,7 @@ from ledger.keys import PublicKey
 from ledger.quantities import Height
 from node.storage.blob_index import BlobIndex, StoredBlob
 from node.storage.errors import BlobNotFound, StorageFull
-from node.storage.files import disk, sync_directory
+from node.storage.files import disk, free_bytes, sync_directory
 from node.storage.incoming import Incoming
 from node.storage.kv import KeyValueStore
 
@@ -30,11 +30,15 @@ class BlobStore:
     """Blobs with facts, or recorded, whose file was found gone or of another length at start. This node may have signed
     that it keeps them: the operator must know, and they have to be fetched again."""
 
-    def __init__(self, directory: Path, kv: KeyValueStore, *, quota_bytes: int) -> None:
-        """Open or create; removes what was left arriving, and the records of files that are gone."""
+    def __init__(self, directory: Path, kv: KeyValueStore, *, quota_bytes: int, reserve_bytes: int = 0) -> None:
+        """Open or create; removes what was left arriving, and the records of files that are gone.
+
+        `reserve_bytes` of the disk are left to others than blobs.
+        """
         self._directory = directory
         self._incoming = directory / "incoming"
         self._quota_bytes = quota_bytes
+        self._reserve_bytes = reserve_bytes
         self._index = BlobIndex(kv)
         self._arriving: dict[Path, StoredBlob] = {}
         self._begun = 0
@@ -53,9 +57,11 @@ class BlobStore:
         """
         if size < 1:
             raise InputError("size of a blob", expected="at least 1 byte", got=size)
-        free = self._quota_bytes - self.bytes_total - sum(other.size for other in self._arriving.values())
+        arriving_total = sum(other.size for other in self._arriving.values())
+        free = self._quota_bytes - self.bytes_total - arriving_total
         if size > free:
             raise StorageFull("room for blobs", expected=f"{size} bytes", got=f"{free} of {self._quota_bytes}")
+        self._check_disk(size + arriving_total)
         self._begun += 1
         path = self._incoming / f"{digest.hex()}.{self._begun}"
         arriving = StoredBlob(size=size, author=author, expires=expires)
@@ -68,6 +74,12 @@ class BlobStore:
         )
         self._arriving[path] = arriving
         return incoming
+
+    def _check_disk(self, size: int) -> None:
+        """Raise StorageFull where blobs would take what the chain and the vote log need to go on."""
+        free = free_bytes(self._directory)
+        if free - size < self._reserve_bytes:
+            raise StorageFull("free space on the disk", expected=f"{size + self._reserve_bytes} bytes", got=free)
 
     @property
     def bytes_total(self) -> int:

@@ -6,6 +6,7 @@ dropped the dirty pages, so a second one would report success for bytes that are
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,12 @@ def disk(what: str, *, no_room: type[StorageError] = StorageFailed) -> Iterator[
     except OSError as error:
         kind = no_room if error.errno in _NO_ROOM else StorageFailed
         raise kind(f"{what}: {error.strerror or error}") from error
+
+
+def free_bytes(directory: Path) -> int:
+    """Return how many bytes this process may still write where a directory is; raises StorageFailed."""
+    with disk(f"free space of {directory}"):
+        return shutil.disk_usage(directory).free
 
 
 def write_all(descriptor: int, data: bytes) -> None:

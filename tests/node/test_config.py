@@ -52,6 +52,7 @@ def test_rows_show_every_setting_once(tmp_path: Path) -> None:
         ("[limits]\nblob_bytes_max = 9\nauthor_bytes_max = 8\n", "blob_bytes_max <= author_bytes_max"),
         ("[link]\nlisten = '127.0.0.1'\n", "$.link.listen"),
         ("[log]\nformat = 'xml'\n", "$.log.format"),
+        ("[alarms]\ndisk_free_bytes_warn = 1\n", "disk_free_bytes_min <= disk_free_bytes_warn"),
         ("[link\n", "is not TOML"),
         ("[link]\nframe_bytes_max = 9\nqueue_bytes_max = 8\n", "frame_bytes_max <= queue_bytes_max"),
         ("[link]\nframe_bytes_max = 4294967296\nqueue_bytes_max = 4294967296\n", "$.link.frame_bytes_max"),

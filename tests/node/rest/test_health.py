@@ -6,8 +6,12 @@ import httpx
 import pytest
 
 from ledger.genesis import Genesis
+from ledger.quantities import TimeMs
+from node.alarms import AlarmKind, AlarmLevel, Alarms
 from node.rest import schemas
 from node.rest.problems import problem_types
+from node.runtime.wires import Wires
+from node.storage.errors import DatabaseDamaged
 from tests.node.rest.served import Served, checked, refused
 
 
@@ -49,12 +53,48 @@ def test_readyz_names_every_check_when_verbose(caller: httpx.Client) -> None:
     assert [check["name"] for check in found["checks"]] == ["quorum", "view", "head"]
 
 
+def test_alarms_are_shown_and_take_no_node_out_of_service(served: Served, caller: httpx.Client) -> None:
+    alarms = served.api.alarms
+
+    async def put() -> None:
+        alarms.put(AlarmKind.CORRUPTION, AlarmLevel.CRITICAL, "block 9", now=TimeMs(5), subject="database")
+
+    served.run(put())
+    raised = {"kind": "corruption", "subject": "database", "level": "critical", "detail": "block 9", "since": 5}
+    found = checked(caller.get("/readyz?verbose"), schemas.Readiness)
+    assert (found["status"], found["alarms"]) == ("ok", [raised])
+    assert checked(caller.get("/v1/status"), schemas.Status)["alarms"] == [raised]
+    served.run(cleared(alarms))
+    assert checked(caller.get("/readyz?verbose"), schemas.Readiness)["alarms"] == []
+
+
+def test_a_caller_who_meets_a_damaged_database_raises_the_alarm(
+    served: Served, caller: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(_: object) -> None:
+        raise DatabaseDamaged("block 1", expected="its checksum", got="another")
+
+    monkeypatch.setattr(served.api.chain, "block", damaged)
+    refused(caller.get("/v1/blocks/1"), "database-damaged", status=500)
+    (alarm,) = checked(caller.get("/readyz?verbose"), schemas.Readiness)["alarms"]
+    assert (alarm["kind"], alarm["level"], alarm["detail"]) == (
+        "corruption",
+        "critical",
+        "block 1: expected its checksum, got another",
+    )
+    served.run(cleared(served.api.alarms))
+
+
+async def cleared(alarms: Alarms) -> None:
+    alarms.clear(AlarmKind.CORRUPTION, subject="database")
+
+
 def test_readyz_names_only_what_fails_otherwise(caller: httpx.Client) -> None:
     assert checked(caller.get("/readyz"), schemas.Readiness) == {"status": "ok", "checks": []}
 
 
 def test_a_node_without_its_peers_is_not_ready(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(served.api, "_connected", frozenset)
+    monkeypatch.setattr(Wires, "connected", frozenset())
     found = checked(served.call(served.app(), "GET", "/readyz"), schemas.Readiness, status=503)
     assert found["status"] == "unavailable"
     detail = "1 of 4 validators in reach, itself included; 3 needed"

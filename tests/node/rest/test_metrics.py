@@ -13,8 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from consensus.errors import ProtocolViolation
 from ledger.entries import Accepted, Rejected, TransactionEntry
-from ledger.quantities import Height, ValidatorId
+from ledger.quantities import Height, TimeMs, ValidatorId
 from ledger.transactions import EnrolParticipant, SubmitUpdate
+from node.alarms import AlarmKind, AlarmLevel
 from node.config import MetricsSection
 from node.metrics import MetricsServer, NodeMetrics
 from quorate.ports import free_ports
@@ -26,6 +27,7 @@ NAMES = {
     "quorate_consensus_height",
     "quorate_consensus_view",
     "quorate_consensus_behind",
+    "quorate_alarm",
     "quorate_link_connected",
     "quorate_mempool_transactions",
     "quorate_mempool_bytes",
@@ -100,6 +102,26 @@ def test_gauges_say_where_the_node_stands(scraped: Scraped) -> None:
     assert {(name, ""): value for name, value in scraped.served.run(look()).items()}.items() <= samples.items()
     peers = {label: value for (name, label), value in samples.items() if name == "quorate_link_connected"}
     assert peers == {"0": 1.0, "2": 1.0, "3": 1.0}
+
+
+def test_alarms_are_gauges_by_kind(scraped: Scraped) -> None:
+    alarms = scraped.served.network.nodes[1].api.alarms
+
+    async def put() -> None:
+        alarms.put(AlarmKind.CORRUPTION, AlarmLevel.CRITICAL, "facts", now=TimeMs(5), subject="facts")
+
+    async def clear() -> None:
+        alarms.clear(AlarmKind.CORRUPTION, subject="facts")
+
+    def shown() -> dict[str, float]:
+        return {label: value for (name, label), value in scraped.samples().items() if name == "quorate_alarm"}
+
+    quiet = dict.fromkeys(("disk", "clock", "links", "corruption", "second-node", "protocol"), 0.0)
+    assert shown() == quiet
+    scraped.served.run(put())
+    assert shown() == {**quiet, "corruption": 2.0}
+    scraped.served.run(clear())
+    assert shown() == quiet
 
 
 def test_verdicts_are_counted_as_they_stand_in_the_log(scraped: Scraped) -> None:

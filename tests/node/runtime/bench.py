@@ -172,7 +172,7 @@ async def bench(folder: Path, *, limits: LimitsSection | None = None) -> AsyncIt
     )
     member = Membership(genesis=members.genesis, validator=ME, organisation="org-00", service_key=members.services[ME])
     outbox = Outbox(member=member, validators=members.genesis.validators, era=Era(0))
-    holding = Holding(blobs=blobs, outbox=outbox, tasks=tasks, limits=limits)
+    holding = Holding(blobs=blobs, outbox=outbox, tasks=tasks, limits=limits, on_differ=lambda *_: None)
     try:
         yield Bench(
             members=members,

@@ -1,0 +1,186 @@
+"""Alarms of real nodes: disk, clock, what is stored, and two processes with one validator's keys."""
+
+import asyncio
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from structlog.testing import capture_logs
+
+from ledger.hashing import sha256
+from ledger.quantities import TimeMs, ValidatorId
+from node.alarms import Alarm, AlarmKind, AlarmLevel
+from node.errors import SecondNode
+from node.home import Home
+from node.keystore import KeyPurpose
+from node.runtime import peer_clocks
+from node.runtime.node import Node
+from node.runtime.watch import GRACE_TICKS
+from node.runtime.wire import ClockTold
+from node.storage.errors import StorageFull
+from quorate.ports import free_ports
+from tests.network import WAIT_SECONDS, InProcessNetwork, make_homes, running_network, ticket
+from tests.node.runtime.sites import open_task
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not condition():  # noqa: ASYNC110 - nothing tells of an alarm but the alarm itself
+            await asyncio.sleep(0.02)
+
+
+def alarms(node: Node) -> list[tuple[AlarmKind, str, AlarmLevel]]:
+    return [(alarm.kind, alarm.subject, alarm.level) for alarm in node.api.alarms]
+
+
+def only(node: Node) -> Alarm:
+    (alarm,) = node.api.alarms
+    return alarm
+
+
+def alone(home: Home, settings: str) -> Node:
+    with home.configuration.open("a") as file:
+        file.write(settings)
+    return InProcessNetwork(homes=[home]).start(home)
+
+
+@pytest.mark.parametrize(
+    ("settings", "level"),
+    [
+        (f"disk_free_bytes_warn = {2**60}", AlarmLevel.WARNING),
+        (f"disk_free_bytes_warn = {2**60}\ndisk_free_bytes_min = {2**60}", AlarmLevel.CRITICAL),
+    ],
+)
+def test_a_disk_that_fills_raises_the_alarm_before_it_is_full(tmp_path: Path, settings: str, level: AlarmLevel) -> None:
+    async def scenario() -> None:
+        home = make_homes(tmp_path)[0]
+        node = alone(home, f"\n[alarms]\n{settings}\n")
+        await eventually(lambda: alarms(node) == [(AlarmKind.DISK, "", level)])
+        assert re.match(r"[0-9,]+ bytes are free", only(node).detail)
+        assert not node.ending.is_set()
+        upload = ticket(home.load_key(KeyPurpose.OPERATOR), b"blob", node.member.genesis)
+        if level is AlarmLevel.WARNING:
+            node.api.begin_upload(upload).abort()
+        else:
+            with pytest.raises(StorageFull, match="free space on the disk"):
+                node.api.begin_upload(upload)
+        await node.stop()
+
+    asyncio.run(scenario())
+
+
+def test_the_alarm_is_cleared_once_there_is_room(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        node = alone(make_homes(tmp_path)[0], f"\n[alarms]\ndisk_free_bytes_warn = {2**60}\n")
+        await eventually(lambda: AlarmKind.DISK in {alarm.kind for alarm in node.api.alarms})
+        node._watch._section = replace(node._watch._section, disk_free_bytes_warn=1, disk_free_bytes_min=1)
+        await eventually(lambda: not alarms(node))
+        await node.stop()
+
+    asyncio.run(scenario())
+
+
+def test_a_clock_that_is_wrong_is_noticed_by_whoever_has_it(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running_network(tmp_path) as network:
+            wrong = network.nodes[3]
+            wrong._clocks._wall = lambda: TimeMs(peer_clocks.wall_clock() + 60_000)
+            await eventually(lambda: alarms(wrong) == [(AlarmKind.CLOCK, "", AlarmLevel.CRITICAL)])
+            assert re.match(r"this clock is at least [0-9,]+ ms ahead of those of f\+1 peers", only(wrong).detail)
+            others = network.nodes[:3]
+
+            def seen_by(node: Node) -> int | None:
+                return {peer.validator: peer for peer in node.api.status().peers}[ValidatorId(3)].clock_offset_ms
+
+            await eventually(lambda: all((seen_by(node) or 0) > 30_000 for node in others))
+            assert [alarms(node) for node in others] == [[], [], []], "one peer's word is no alarm"
+            wrong._clocks._wall = peer_clocks.wall_clock
+            wrong._clocks._ticks = 0
+            await eventually(lambda: not alarms(wrong))
+
+    asyncio.run(scenario())
+
+
+def test_a_blob_that_is_gone_is_an_alarm_until_it_was_fetched_again(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running_network(tmp_path) as network:
+            sites = await open_task(network, rounds=1)
+            store = network.nodes[3]._durable.store
+            await eventually(lambda: store.has(sites.model) and store.record(sites.model).recorded)
+            path = store.path(sites.model)
+            await network.nodes[3].stop()
+            path.unlink()
+            with capture_logs() as written:
+                node = network.restart(3)
+                node._watch.tick()
+                assert alarms(node) == [(AlarmKind.CORRUPTION, "blobs", AlarmLevel.CRITICAL)]
+                assert sites.model.hex() in only(node).detail
+                await eventually(lambda: not alarms(node))
+            assert node._durable.store.has(sites.model)
+            raised = [line["event"] for line in written if line["event"].startswith("alarm")]
+            assert raised == ["alarm-raised", "alarm-cleared"]
+
+    asyncio.run(scenario())
+
+
+def test_facts_that_f_plus_1_validators_compute_otherwise_are_an_alarm(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        node = alone(make_homes(tmp_path)[0], "")
+        node._watch.on_facts_differ(sha256(b"blob"), 1)
+        assert not alarms(node), "one liar"
+        node._watch.on_facts_differ(sha256(b"blob"), 2)
+        assert alarms(node) == [(AlarmKind.CORRUPTION, "facts", AlarmLevel.CRITICAL)]
+        await node.stop()
+
+    asyncio.run(scenario())
+
+
+def copied_home(home: Home, to: Path) -> Home:
+    """Return a copy of a home with everything in it, for a process that listens elsewhere."""
+    shutil.copytree(home.path, to)
+    copy = Home(to)
+    elsewhere = f"127.0.0.1:{free_ports(1)[0]}"
+    text = copy.configuration.read_text()
+    copy.configuration.write_text(re.sub(r'(\[link\]\nlisten = ")[^"]*', lambda found: found[1] + elsewhere, text))
+    assert copy.configuration.read_text() != text
+    return copy
+
+
+def test_of_two_processes_with_one_vote_key_the_one_that_hears_stops_and_the_other_one_is_deaf(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running_network(tmp_path) as network:
+            await network.nodes[3].stop()
+            copy = copied_home(network.homes[3], tmp_path / "copy")
+            original, twin = network.restart(3), network.start(copy)
+            try:
+                async with asyncio.timeout(WAIT_SECONDS):
+                    await original.ending.wait()
+                assert original.exit_code == SecondNode.exit_code
+                twin._watch._ticks = GRACE_TICKS
+                await eventually(lambda: alarms(twin) == [(AlarmKind.LINKS, "", AlarmLevel.WARNING)])
+                assert only(twin).detail.startswith("0 peers answer, 2 make a quorum with this node")
+            finally:
+                await twin.stop()
+            assert not any(node.ending.is_set() for node in network.nodes[:3])
+            assert all(not alarms(node) for node in network.nodes[:3])
+
+    asyncio.run(scenario())
+
+
+def test_one_peer_that_claims_to_have_met_a_second_node_stops_nobody(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running_network(tmp_path) as network:
+            node = network.nodes[0]
+            await eventually(lambda: node._clocks._asked is not None)
+            asked = node._clocks._asked
+            assert asked is not None
+            lie = ClockTold(sent=asked[0], now=asked[0], second_node=True)
+            node._on_duty(ValidatorId(2), lie)
+            node._watch.tick()
+            assert alarms(node) == [(AlarmKind.SECOND_NODE, "", AlarmLevel.WARNING)]
+            assert not node.ending.is_set()
+
+    asyncio.run(scenario())
