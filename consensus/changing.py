@@ -22,7 +22,7 @@ def give_up(replica: Replica, view: View, why: str, now: Moment, out: Effects) -
     """Leave the current view for `view`."""
     change = replica.safety.give_up(view)
     replica.leave_view()
-    replica.timers.failures += 1
+    replica.pace.failures += 1
     out.persist.append(ViewChangeRecord(view_change=change))
     out.send.append(Send(message=change))
     replica.note(out, "view-change", why)
@@ -83,7 +83,7 @@ def consider(replica: Replica, now: Moment, out: Effects) -> None:
     quorum = replica.context.validators.quorum
     changing = {who for view, here in replica.view_changes.items() if view >= replica.view for who in here}
     if replica.timers.new_view_at is None and len(changing) >= quorum:
-        replica.timers.new_view_at = now.elapsed + replica.timing.view_timeout(replica.timers.failures)
+        replica.timers.new_view_at = now.elapsed + replica.pace.view_timeout()
     here = replica.view_changes.get(replica.view, {})
     if replica.is_primary and len(here) >= quorum:
         changes = tuple(here[who] for who in sorted(here)[:quorum])

@@ -11,7 +11,7 @@ admitted votes of one or several inputs leave together:
 
 from collections.abc import Sequence
 
-from consensus import catch_up, changing, finality, normal_case, restoring
+from consensus import catch_up, changing, finality, normal_case, restoring, watching
 from consensus.errors import ProtocolViolation
 from consensus.messages import (
     Blocks,
@@ -23,6 +23,8 @@ from consensus.messages import (
     Finality,
     Message,
     NewView,
+    Ping,
+    Pong,
     Proposal,
     Status,
     ViewChange,
@@ -37,9 +39,6 @@ from ledger.blocks import BlockHeader
 from ledger.errors import InputError, VerificationFailed
 from ledger.keys import SigningKey
 from ledger.quantities import Height, ValidatorId, View
-
-DEADLINES_MAX = 64
-"""Pending items whose deadlines are remembered; a decided one never comes back, so the oldest may go."""
 
 
 class Engine:
@@ -117,25 +116,35 @@ class Engine:
             self._dispatch(sender, message, now, out)
         except (InputError, VerificationFailed) as error:
             raise ProtocolViolation(sender, f"{type(message).__name__}: {error}") from error
+        watching.hear(self._replica, sender, now)
         return self._finish(now, out)
 
     def tick(self, now: Moment) -> Effects:
         """Let time pass, or look again for work that has come up."""
         out = Effects()
         replica, timers = self._replica, self._replica.timers
-        self._watch_primary(now)
-        if timers.new_view_at is not None and now.elapsed >= timers.new_view_at:
-            changing.give_up(replica, View(replica.view + 1), "nobody started the view in time", now, out)
-        elif timers.view_at is not None and now.elapsed >= timers.view_at and self._is_application_current():
-            changing.give_up(replica, View(replica.view + 1), "the oldest pending item was not decided", now, out)
+        watching.watch(replica, now)
+        why = watching.judge(replica, now)
+        if why is not None:
+            changing.give_up(replica, View(replica.view + 1), why, now, out)
         if now.elapsed >= timers.resend_at:
             timers.resend_at = now.elapsed + replica.timing.resend
             self._resend(out)
         if now.elapsed >= timers.status_at:
             timers.status_at = now.elapsed + replica.timing.status
             self._send_status(out)
+            watching.ping(now, out)
         catch_up.ask_if_behind(replica, now, out)
         return self._finish(now, out)
+
+    def excuse(self, seconds: float) -> None:
+        """Leave out a time in which this process did not listen: paused, starved, or busy with one long turn.
+
+        Whatever arrives next was sent before it; without this a process that was stopped for a minute would wake up to
+        expired timers and leave a view that has been working well.
+        """
+        self._replica.timers.excuse(seconds)
+        self._replica.pace.excuse(seconds)
 
     def take_votes(self) -> VotesRecord | None:
         """Return what `seal` is going to sign; to be persisted after the records of the effects, in the same sync."""
@@ -182,38 +191,18 @@ class Engine:
                 changing.on_fetch_view_changes(replica, sender, message, out)
             case FetchNewView():
                 changing.on_fetch_new_view(replica, sender, message, out)
+            case Ping():
+                watching.on_ping(replica, sender, message, now, out)
+            case Pong():
+                watching.on_pong(replica, sender, message, now)
 
     def _finish(self, now: Moment, out: Effects) -> Effects:
         normal_case.advance(self._replica, now, out)
-        self._watch_primary(now)
+        watching.watch(self._replica, now)
         timers = self._replica.timers
         deadlines = (timers.view_at, timers.new_view_at, timers.resend_at, timers.status_at)
         out.timer_at = min(deadline for deadline in deadlines if deadline is not None)
         return out
-
-    def _watch_primary(self, now: Moment) -> None:
-        """Run the view timer for the oldest pending item, so that a primary can starve nobody.
-
-        An item that others are put before, and that is then the oldest again, keeps its deadline.
-        """
-        replica, timers = self._replica, self._replica.timers
-        if replica.safety.start is None:
-            return
-        item = None if self.has_ended else replica.application.oldest_pending(now.time)
-        if item is None:
-            timers.view_at = None
-            return
-        deadline = timers.deadlines.get(item)
-        if deadline is None or (now.elapsed >= deadline and self.is_behind):  # catching up is no fault of the primary
-            deadline = timers.deadlines[item] = now.elapsed + replica.timing.view_timeout(timers.failures)
-        if len(timers.deadlines) > DEADLINES_MAX:
-            del timers.deadlines[next(iter(timers.deadlines))]
-        timers.view_at = deadline
-
-    def _is_application_current(self) -> bool:
-        """Return whether the head was appended, not only given out in this turn: pending items may be decided in it."""
-        head = Height(self._replica.head.height)
-        return head == self._replica.context.root.height or self._replica.application.block_at(head) is not None
 
     def _resend(self, out: Effects) -> None:
         """Send again what may have been lost; nothing while nothing is in flight. Bodies are asked for."""

@@ -88,7 +88,6 @@ def append(replica: Replica, blocks: list[CertifiedBlock], now: Moment, out: Eff
 def _move_head(replica: Replica, now: Moment) -> None:
     head = Height(replica.head.height)
     replica.head_at = now.elapsed
-    replica.timers.failures = 0
     replica.accepted = _above_head(replica)
     replica.bundles = [bundle for bundle in replica.bundles if any(vote.height > head for vote in bundle.votes)]
     replica.refused.clear()

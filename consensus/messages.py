@@ -13,6 +13,7 @@
 | FetchBody         | any          | all             | body of a block by digest                                   |
 | FetchViewChanges  | any          | all             | view changes that a NEW-VIEW names                          |
 | FetchNewView      | any          | one             | NEW-VIEW of a view that a peer says is active               |
+| Ping, Pong        | any          | all; asker      | how long a round trip takes: patience follows from it       |
 """
 
 from typing import Annotated, TypeAlias
@@ -26,6 +27,7 @@ from ledger.hashing import Digest, DigestField, sha256
 from ledger.keys import PublicKey, SignatureField, verify
 from ledger.quantities import (
     U16,
+    U63,
     VALIDATORS_MAX,
     EraField,
     HeightField,
@@ -161,6 +163,20 @@ class FetchNewView(Noun, frozen=True, kw_only=True, tag=11):
     view: ViewField
 
 
+class Ping(Noun, frozen=True, kw_only=True, tag=20):
+    """Ask for a sign of life; goes out with the heartbeat."""
+
+    sent: U63
+    """Microseconds on the sender's own clock."""
+
+
+class Pong(Noun, frozen=True, kw_only=True, tag=21):
+    """Answer to a Ping."""
+
+    sent: U63
+    """As it was in the Ping."""
+
+
 Message: TypeAlias = (
     Votes
     | Proposal
@@ -173,4 +189,6 @@ Message: TypeAlias = (
     | FetchBody
     | FetchViewChanges
     | FetchNewView
+    | Ping
+    | Pong
 )

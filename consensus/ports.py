@@ -112,8 +112,8 @@ class Head:
 class Timing:
     """Local timeouts in seconds; they touch liveness, never safety."""
 
-    view: float = 1.0
-    """How long the oldest pending item may wait before the primary is given up."""
+    view: float = 0.5
+    """How long the oldest pending item may wait before the primary is given up; `pace` makes it longer."""
     view_max: float = 60.0
     """Bound on that after doublings."""
     resend: float = 0.4
@@ -122,7 +122,3 @@ class Timing:
     """How often the heartbeat goes out."""
     fetch: float = 0.5
     """How long an asked peer has before another one is asked."""
-
-    def view_timeout(self, failures: int) -> float:
-        """Return the timeout after so many views in a row without progress."""
-        return min(self.view_max, self.view * 2.0 ** min(failures, 30))

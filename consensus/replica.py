@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from consensus.bodies import Bodies
 from consensus.messages import Choice, NewView, ViewChange
 from consensus.new_view import EraContext
+from consensus.pace import Pace
 from consensus.ports import Application, Effects, Event, Timing
 from consensus.safety_rules import SafetyRules
 from consensus.tally import Tally
@@ -35,8 +36,17 @@ class Timers:
     """When a view that a quorum wants, but nobody starts, is given up."""
     resend_at: float = 0.0
     status_at: float = 0.0
-    failures: int = 0
-    """Views given up since the last block was appended."""
+    heard: dict[ValidatorId, float] = field(default_factory=dict)
+    """When something arrived from a peer for the last time."""
+    pinged: dict[ValidatorId, float] = field(default_factory=dict)
+    """When a peer's Ping was last answered."""
+
+    def excuse(self, seconds: float) -> None:
+        """Leave out a time in which this process did not listen: it is no fault of anybody else's."""
+        self.deadlines = {item: deadline + seconds for item, deadline in self.deadlines.items()}
+        self.heard = {peer: at + seconds for peer, at in self.heard.items()}
+        self.view_at = None if self.view_at is None else self.view_at + seconds
+        self.new_view_at = None if self.new_view_at is None else self.new_view_at + seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,10 +128,12 @@ class Replica:
     """Own votes of the current view above the head, for resending."""
     timers: Timers = field(default_factory=Timers)
     catch_up: CatchUp = field(default_factory=CatchUp)
+    pace: Pace = field(init=False)
     tally: Tally = field(init=False)
     bodies: Bodies = field(init=False)
 
     def __post_init__(self) -> None:
+        self.pace = Pace(timing=self.timing, validators=self.context.validators)
         self.tally = Tally(self.context.era)
         self.bodies = Bodies(self.context.window)
 
@@ -180,6 +192,7 @@ class Replica:
         self.catch_up.bodies.clear()
         self.timers.deadlines.clear()
         self.timers.view_at = self.timers.new_view_at = None
+        self.pace.forget_view()
         self.tally.prune(head=self.head.height, view=self.view)
 
     def note(self, out: Effects, name: str, detail: str = "") -> None:

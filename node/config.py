@@ -124,8 +124,11 @@ class AlarmsSection(_Section, frozen=True, kw_only=True):
 class TimingSection(_Section, frozen=True, kw_only=True):
     """Local timeouts; they touch liveness, never safety."""
 
-    view_ms: _Milliseconds = 1_000
-    """How long the oldest pending item may wait before the primary is given up; doubles for each failed view."""
+    view_ms: _Milliseconds = 500
+    """How long the oldest pending item may wait before the primary is given up.
+
+    Longer where round trips between validators are long; doubled for each failed view until decisions are quick again.
+    """
     resend_ms: _Milliseconds = 400
     """How often unanswered messages are sent again."""
     status_ms: _Milliseconds = 1_000

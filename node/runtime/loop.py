@@ -6,6 +6,7 @@ vote that may or may not be on disk must not be followed by another.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 
@@ -22,6 +23,9 @@ VOTE_LOG_BYTES = 4 * 2**20
 """The vote log is cut once it is longer than this: a rewrite takes several syncs."""
 INPUTS_MAX = 10_000
 """Messages that may wait for one turn; more are dropped, as a network would."""
+
+LAG_SECONDS_MIN = 0.05
+"""Time in which this process did not listen, from which on it is not held against the others."""
 
 
 class ConsensusLoop:
@@ -50,6 +54,8 @@ class ConsensusLoop:
         self._inputs: list[tuple[ValidatorId, Message]] = []
         self._turn_due: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._awake_at = math.inf
+        """When the next turn begins at the latest, if the system lets this process run."""
         self._stopped = False
 
     def receive(self, sender: ValidatorId, message: Message) -> None:
@@ -72,6 +78,8 @@ class ConsensusLoop:
 
     def _turn(self) -> None:
         self._turn_due = None
+        began = time.monotonic()
+        self._excuse(began - self._awake_at)
         inputs, self._inputs = self._inputs, []
         try:
             effects = Effects()
@@ -82,9 +90,15 @@ class ConsensusLoop:
                     self._on_violation(error)
             effects.merge(self.engine.tick(_now()))
             self._carry_out(effects)
+            self._excuse(time.monotonic() - began)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the node must not vote on
             self.stop()
             self._on_fatal(error)
+
+    def _excuse(self, seconds: float) -> None:
+        """Leave out a time in which messages were waiting unread: what they say may be what the timers wait for."""
+        if seconds >= LAG_SECONDS_MIN:
+            self.engine.excuse(seconds)
 
     def _carry_out(self, effects: Effects) -> None:
         while True:
@@ -116,13 +130,15 @@ class ConsensusLoop:
     def _arm(self, when: float | None) -> None:
         """Wake up for the engine's next deadline, or when the chain's next action is due."""
         assert when is not None
-        delay = max(0.0, when - time.monotonic())
+        now = time.monotonic()
+        delay = max(0.0, when - now)
         due = self._application.next_due_time()
         if due is not None:
             until_due = (due - _now().time) / 1000
             delay = min(delay, until_due) if until_due > 0 else delay
         if self._timer is not None:
             self._timer.cancel()
+        self._awake_at = now + delay
         self._timer = asyncio.get_running_loop().call_later(delay, self.poke)
 
 

@@ -34,6 +34,7 @@ class Bench:
         self.records: list[bytes] = []
         self.sent: list[Send] = []
         self.events: list[str] = []
+        self.reasons: list[str] = []
         self.application: ToyApplication
         self.engine: Engine
         self.restart()
@@ -131,6 +132,7 @@ class Bench:
                 self.records.append(encode_record(votes))
             self.sent += effects.send
             self.events += [event.name for event in effects.events]
+            self.reasons += [event.detail for event in effects.events]
             if votes is None:
                 return
             effects = self.engine.seal(self.moment)

@@ -13,6 +13,8 @@ The engines are real, the network does only what it is told, and time stands sti
     block NAME by WHO on PARENT [ITEM...]   name a block that a scenario forges; `genesis` is a parent
     say WHO to WHO KIND NAME [VIEW]         speak for a validator whose process is down: propose, prepare, commit
 
+Pings and their answers are delivered by `settle` and not written down.
+
 WHO is `all` or a list such as `0,2,3`. Lines that differ only in the sender are written as one.
 """
 
@@ -29,6 +31,8 @@ from consensus.messages import (
     Finality,
     Message,
     NewView,
+    Ping,
+    Pong,
     Proposal,
     Status,
     ViewChange,
@@ -154,7 +158,7 @@ class Scenario(Cluster):
 _KINDS = {"propose": VoteKind.PRE_PREPARE, "prepare": VoteKind.PREPARE, "commit": VoteKind.COMMIT}
 
 
-def _said(message: Message) -> Iterator[str]:  # noqa: C901 - one case a message
+def _said(message: Message) -> Iterator[str]:  # noqa: C901, PLR0912 - one case a message
     """Describe a message; a bundle as one line a vote."""
     match message:
         case Votes():
@@ -184,6 +188,8 @@ def _said(message: Message) -> Iterator[str]:  # noqa: C901 - one case a message
             yield f"fetch-body {_name(message.digest)}"
         case FetchViewChanges():
             yield f"fetch-view-changes {len(message.digests)}"
+        case Ping() | Pong():
+            pass  # they say nothing about what is ordered
         case FetchNewView():
             yield f"fetch-new-view view={message.view}"
 

@@ -1,19 +1,15 @@
 """The view timer runs for the oldest pending item: a primary can starve nobody, and an idle one is left alone."""
 
-from consensus.engine import DEADLINES_MAX
-from consensus.messages import Blocks, Status
-from consensus.ports import Timing
+from collections.abc import Iterable
+
+from consensus.messages import Blocks, Status, ViewChange
+from consensus.watching import DEADLINES_MAX
 from ledger.quantities import Era, Height, View
 from tests.consensus.bench import Bench
 from tests.consensus.forge import Forge
 
 FORGE = Forge()
 A, B = FORGE.chain(2)
-
-
-def test_the_timeout_doubles_up_to_its_bound() -> None:
-    timing = Timing(view=1.0, view_max=60.0)
-    assert [timing.view_timeout(failures) for failures in (0, 1, 2, 5, 6, 7, 10**9)] == [1, 2, 4, 32, 60, 60, 60]
 
 
 def test_the_view_timer_runs_for_the_oldest_item_until_that_is_decided() -> None:
@@ -92,18 +88,35 @@ def test_one_validator_that_wants_ever_higher_views_does_not_put_off_the_new_vie
     assert bench.engine.view == 2
 
 
-def test_patience_is_as_short_as_ever_once_a_block_was_appended() -> None:
+def in_view_1(after: float) -> Bench:
+    """Return validator 0 with one block appended in view 1, so long after that was entered."""
     bench = Bench(FORGE, 0)
     bench.submit(A.transactions[0])
     bench.tick(1.0)
     changes = FORGE.view_changes(1)
     bench.receive(2, FORGE.new_view(changes), *changes)
+    bench.now += after
     block = FORGE.block(FORGE.genesis, *A.transactions, proposer=2)
     bench.propose(block, view=1)
     bench.commit_by([1, 2, 3], block, view=1)
     bench.submit(b"next")
+    assert (bench.height, bench.engine.view) == (1, 1)
+    return bench
+
+
+def test_patience_is_as_short_as_ever_once_a_block_was_decided_quickly() -> None:
+    bench = in_view_1(after=0.1)
     bench.tick(1.0)
-    assert (bench.height, bench.engine.view) == (1, 2)
+    assert bench.engine.view == 2
+
+
+def test_patience_stays_where_decisions_need_it() -> None:
+    """A slow network or disk must not end a view with each block."""
+    bench = in_view_1(after=0.6)
+    bench.tick(1.9)
+    assert bench.engine.view == 1
+    bench.tick(0.1)
+    assert bench.engine.view == 2
 
 
 def test_the_deadlines_of_ever_other_items_take_no_room() -> None:
@@ -124,3 +137,64 @@ def test_being_behind_for_a_while_does_not_move_a_deadline_that_is_still_to_come
     assert bench.height == 1
     bench.tick(0.4)
     assert bench.engine.view == 1
+
+
+def test_a_time_in_which_the_process_did_not_listen_is_held_against_nobody() -> None:
+    bench = Bench(FORGE, 0)
+    bench.submit(b"item")
+    bench.tick(0.5)
+    bench.now += 60.0
+    bench.engine.excuse(60.0)
+    bench.tick(0.4)
+    assert bench.engine.view == 0
+    bench.tick(0.1)
+    assert bench.engine.view == 1
+
+
+def test_an_excuse_counts_for_a_view_that_is_being_started() -> None:
+    bench = Bench(FORGE, 0)
+    for who in (1, 2):
+        bench.receive(who, FORGE.view_change(who, 1))
+    bench.now += 60.0
+    bench.engine.excuse(60.0)
+    bench.tick(1.9)
+    assert bench.engine.view == 1
+    bench.tick(0.1)
+    assert bench.engine.view == 2
+
+
+def heartbeats(bench: Bench, who: Iterable[int], times: int) -> None:
+    for _ in range(times):
+        bench.tick(0.7)
+        for peer in who:
+            bench.receive(peer, Status(era=Era(0), view=View(0), head=Height(0)))
+    bench.tick()
+
+
+def test_an_idle_primary_whose_heartbeat_stops_is_given_up_before_a_transaction_has_to_wait_for_it() -> None:
+    bench = Bench(FORGE, 0)
+    heartbeats(bench, [1, 2, 3], 1)
+    heartbeats(bench, [2, 3], 3)
+    assert bench.engine.view == 0
+    heartbeats(bench, [2, 3], 1)
+    assert bench.engine.view == 1
+    assert "the primary is silent" in bench.reasons
+
+
+def test_who_hears_too_few_does_not_leave_the_view_while_nothing_is_pending() -> None:
+    bench = Bench(FORGE, 0)
+    heartbeats(bench, [1, 2, 3], 1)
+    heartbeats(bench, [2], 20)
+    assert bench.engine.view == 0
+
+
+def test_a_primary_that_was_never_heard_may_still_be_starting() -> None:
+    bench = Bench(FORGE, 0)
+    heartbeats(bench, [2, 3], 20)
+    assert bench.engine.view == 0
+
+
+def test_heartbeats_alone_change_no_view() -> None:
+    bench = Bench(FORGE, 0)
+    heartbeats(bench, [1, 2, 3], 100)
+    assert not bench.of_kind(ViewChange)

@@ -1,0 +1,98 @@
+"""Watching the primary: whether it decides what is pending, in time, and whether it is there at all.
+
+Everything here is local and may be wrong about a primary without harm: a view ends only when f+1 replicas have come to
+want that, and giving one up touches no promise.
+"""
+
+from consensus import catch_up
+from consensus.messages import Ping, Pong
+from consensus.ports import Effects, Moment, Send
+from consensus.replica import Replica, ends_era
+from ledger.quantities import Height, ValidatorId
+
+DEADLINES_MAX = 64
+"""Pending items whose deadlines are remembered; a decided one never comes back, so the oldest may go."""
+HEARTBEATS_MISSED_MAX = 4
+"""Heartbeats that an idle primary may miss; then the view ends before the next transaction has to wait for it."""
+
+
+def watch(replica: Replica, now: Moment) -> None:
+    """Run the view timer for the oldest pending item, so that a primary can starve nobody.
+
+    An item that others are put before, and that is then the oldest again, keeps its deadline.
+    """
+    timers = replica.timers
+    if replica.safety.start is None:
+        return
+    item = None if ends_era(replica.head) else replica.application.oldest_pending(now.time)
+    replica.pace.watch(item, now.elapsed, appended_at=replica.head_at)
+    if item is None:
+        timers.view_at = None
+        return
+    deadline = timers.deadlines.get(item)
+    behind = catch_up.is_behind(replica)
+    if deadline is None or (now.elapsed >= deadline and behind):  # catching up is no fault of the primary
+        deadline = timers.deadlines[item] = now.elapsed + replica.pace.view_timeout()
+    if len(timers.deadlines) > DEADLINES_MAX:
+        del timers.deadlines[next(iter(timers.deadlines))]
+    timers.view_at = deadline
+
+
+def judge(replica: Replica, now: Moment) -> str | None:
+    """Return why the view is to be given up, if it is."""
+    timers = replica.timers
+    if timers.new_view_at is not None and now.elapsed >= timers.new_view_at:
+        return "nobody started the view in time"
+    if timers.view_at is not None and now.elapsed >= timers.view_at and _is_application_current(replica):
+        return "the oldest pending item was not decided"
+    if replica.is_primary or replica.safety.start is None:
+        return None
+    if replica.pace.is_slow(now.elapsed) and not catch_up.is_behind(replica):
+        replica.pace.note_slow(replica.primary, now.elapsed)
+        return "the primary is slow"
+    if timers.view_at is None and _is_primary_alone_silent(replica, now):
+        return "the primary is silent"
+    return None
+
+
+def hear(replica: Replica, sender: ValidatorId, now: Moment) -> None:
+    """Note a sign of life."""
+    replica.timers.heard[sender] = now.elapsed
+
+
+def on_ping(replica: Replica, sender: ValidatorId, ping: Ping, now: Moment, out: Effects) -> None:
+    """Answer, but not faster than anybody needs to ask."""
+    before = replica.timers.pinged.get(sender)
+    if before is None or now.elapsed - before >= replica.timing.status / 4:
+        replica.timers.pinged[sender] = now.elapsed
+        out.send.append(Send(message=Pong(sent=ping.sent), to=sender))
+
+
+def on_pong(replica: Replica, sender: ValidatorId, pong: Pong, now: Moment) -> None:
+    """Measure the round trip; one that lies outside all that is useful is left out."""
+    seconds = now.elapsed - pong.sent / 1e6
+    if 0 <= seconds <= replica.timing.view_max:
+        replica.pace.on_round_trip(sender, seconds)
+
+
+def ping(now: Moment, out: Effects) -> None:
+    """Ask everybody for a sign of life."""
+    out.send.append(Send(message=Ping(sent=int(now.elapsed * 1e6))))
+
+
+def _is_application_current(replica: Replica) -> bool:
+    """Return whether the head was appended, not only given out in this turn: pending items may be decided in it."""
+    head = Height(replica.head.height)
+    return head == replica.context.root.height or replica.application.block_at(head) is not None
+
+
+def _is_primary_alone_silent(replica: Replica, now: Moment) -> bool:
+    """Return whether the primary's heartbeat has stopped, while those of a quorum's other members go on.
+
+    Who hears nobody is cut off itself, and has nothing to gain from leaving the view.
+    """
+    since = now.elapsed - HEARTBEATS_MISSED_MAX * replica.timing.status
+    heard = replica.timers.heard
+    alive = sum(at > since for at in heard.values())
+    last = heard.get(replica.primary)
+    return last is not None and last <= since and alive >= replica.context.validators.quorum - 1

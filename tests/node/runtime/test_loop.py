@@ -1,0 +1,72 @@
+"""The loop around the engine: time in which the process could not listen, and what may wait for a turn."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from consensus.ports import Effects, Moment
+from node.config import load
+from node.runtime.node import Node
+from tests.network import make_homes
+
+
+class Clock:
+    """A monotonic clock that a test sets."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+
+
+def with_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scenario: Callable[[Node, Clock], None]) -> None:
+    """Run a scenario on a node that is not linked to anybody, within one step of the event loop."""
+
+    async def run() -> None:
+        home = make_homes(tmp_path)[0]
+        node = Node(home, load(home.configuration, environment={}).configuration)
+        with monkeypatch.context() as patched:
+            scenario(node, Clock(patched))
+        await node.stop()
+
+    asyncio.run(run())
+
+
+def test_b11_a_process_that_was_stopped_holds_the_time_against_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scenario(node: Node, clock: Clock) -> None:
+        excused: list[float] = []
+        monkeypatch.setattr(node.loop.engine, "excuse", excused.append)
+        node.loop._turn()
+        clock.now += 0.1
+        node.loop._turn()
+        assert excused == []
+        clock.now += 600.0
+        node.loop._turn()
+        assert excused == [pytest.approx(600.0, abs=1.0)]
+        clock.now += 0.1
+        node.loop._turn()
+        assert len(excused) == 1
+
+    with_node(tmp_path, monkeypatch, scenario)
+
+
+def test_a_turn_that_takes_long_is_held_against_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scenario(node: Node, clock: Clock) -> None:
+        excused: list[float] = []
+        engine = node.loop.engine
+        tick = engine.tick
+
+        def starved(now: Moment) -> Effects:
+            clock.now += 2.0
+            return tick(now)
+
+        monkeypatch.setattr(engine, "excuse", excused.append)
+        monkeypatch.setattr(engine, "tick", starved)
+        node.loop._turn()
+        assert excused == [pytest.approx(2.0)]
+
+    with_node(tmp_path, monkeypatch, scenario)
