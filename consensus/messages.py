@@ -22,9 +22,9 @@ from msgspec import Meta
 
 from ledger.blocks import Block
 from ledger.certificates import CertifiedBlock, CommitCertificate, PreparedCertificate
-from ledger.encoding import Noun, Purpose, encode
+from ledger.encoding import Noun, encode
 from ledger.hashing import Digest, DigestField, sha256
-from ledger.keys import PublicKey, SignatureField, verify
+from ledger.keys import PublicKey, SignatureField
 from ledger.quantities import (
     U16,
     U63,
@@ -34,9 +34,16 @@ from ledger.quantities import (
     ValidatorField,
     ViewField,
 )
+from ledger.statements import (
+    WINDOW_MAX,
+    NewViewStatement,
+    PreparedClaim,
+    SignedNewView,
+    SignedViewChange,
+    ViewChangeStatement,
+)
 from ledger.votes import VoteBundle
 
-WINDOW_MAX = 64
 BLOCKS_ASKED = 64
 """Blocks asked for at a time."""
 BLOCKS_MAX = 2 * WINDOW_MAX
@@ -72,6 +79,22 @@ class ViewChangePayload(Noun, frozen=True, kw_only=True):
         """What a NEW-VIEW names it by; leaves the signature out."""
         return sha256(encode(self))
 
+    @property
+    def statement(self) -> ViewChangeStatement:
+        """What is signed."""
+        claims = (
+            PreparedClaim(height=held.header.height, view=held.view, digest=held.header.digest)
+            for held in self.prepared
+        )
+        return ViewChangeStatement(
+            validator=self.validator,
+            era=self.era,
+            view=self.view,
+            head=None if self.certificate is None else self.certificate.height,
+            prepared=tuple(claims),
+            payload=self.digest,
+        )
+
 
 class ViewChange(Noun, frozen=True, kw_only=True, tag=3):
     """A signed VIEW-CHANGE; built once and resent byte for byte."""
@@ -79,9 +102,14 @@ class ViewChange(Noun, frozen=True, kw_only=True, tag=3):
     payload: ViewChangePayload
     signature: SignatureField
 
+    @property
+    def signed(self) -> SignedViewChange:
+        """What may be shown to anybody."""
+        return SignedViewChange(statement=self.payload.statement, signature=self.signature)
+
     def verify_signature(self, key: PublicKey, *, chain_id: Digest) -> None:
-        """Raise InvalidSignature unless `key` signed the payload."""
-        verify(key, self.signature, Purpose.VIEW_CHANGE, encode(self.payload), chain_id=chain_id)
+        """Raise InvalidSignature unless `key` signed the payload's statement."""
+        self.signed.verify(key, chain_id=chain_id)
 
 
 class Choice(Noun, frozen=True, kw_only=True):
@@ -104,6 +132,11 @@ class NewViewPayload(Noun, frozen=True, kw_only=True):
     choices: Annotated[tuple[Choice, ...], Meta(max_length=WINDOW_MAX)]
     """Blocks to be proposed again, at the heights just above the base."""
 
+    @property
+    def statement(self) -> NewViewStatement:
+        """What is signed."""
+        return NewViewStatement(validator=self.validator, era=self.era, view=self.view, payload=sha256(encode(self)))
+
 
 class NewView(Noun, frozen=True, kw_only=True, tag=4):
     """A signed NEW-VIEW."""
@@ -111,9 +144,14 @@ class NewView(Noun, frozen=True, kw_only=True, tag=4):
     payload: NewViewPayload
     signature: SignatureField
 
+    @property
+    def signed(self) -> SignedNewView:
+        """What may be shown to anybody."""
+        return SignedNewView(statement=self.payload.statement, signature=self.signature)
+
     def verify_signature(self, key: PublicKey, *, chain_id: Digest) -> None:
-        """Raise InvalidSignature unless `key` signed the payload."""
-        verify(key, self.signature, Purpose.NEW_VIEW, encode(self.payload), chain_id=chain_id)
+        """Raise InvalidSignature unless `key` signed the payload's statement."""
+        self.signed.verify(key, chain_id=chain_id)
 
 
 class Finality(Noun, frozen=True, kw_only=True, tag=5):

@@ -4,7 +4,8 @@ Pure, like all of consensus: `pre_prepare`, `prepare` and `commit` admit a vote 
 was admitted, to be synced; only then may `seal` sign it. It refuses (the numbers stand in errors and tests)
 
  S1 a vote below its own view, in a view it has left, or in one it has not entered;
- S2 a second digest for one (type, era, view, height), pre-prepare and prepare counting as one type;
+ S2 a second digest for one (type, era, view, height), pre-prepare and prepare counting as one type, nor a commit for
+    another one than it pre-prepared or prepared there;
  S3 a prepare or pre-prepare against the choice of the NEW-VIEW that it verified itself;
  S4 a pre-prepare by a backup, a prepare by the primary;
  S5 a commit without a prepared certificate of its view that it verified itself;
@@ -134,10 +135,12 @@ class SafetyRules:
             raise self._refusal("S5", vote, "a prepared certificate of this view for it", "none")
         if not self.may_commit(header):
             raise self._refusal("S6", vote, "its parent appended or committed in this view", "neither")
-        earlier = self._committed.get((self._view, header.height))
+        place = (self._view, header.height)
+        self._same("S2", vote, self._proposed.get(place, vote.digest))
+        earlier = self._committed.get(place)
         if earlier is not None:
             return self._same("S2", vote, earlier)
-        self._committed[self._view, header.height] = vote.digest
+        self._committed[place] = vote.digest
         self._signer.admit(vote)
         return True
 
@@ -242,10 +245,12 @@ class SafetyRules:
         for choice in start.choices:
             if choice.height == header.height and choice.digest != vote.digest:
                 raise self._refusal("S3", vote, f"the choice {choice.digest.hex()}", vote.digest.hex())
-        earlier = self._proposed.get((self._view, header.height))
+        place = (self._view, header.height)
+        self._same("S2", vote, self._committed.get(place, vote.digest))
+        earlier = self._proposed.get(place)
         if earlier is not None:
             return self._same("S2", vote, earlier)
-        self._proposed[self._view, header.height] = vote.digest
+        self._proposed[place] = vote.digest
         self._signer.admit(vote)
         return True
 

@@ -56,10 +56,10 @@ class Signer:
 
     def view_change(self, payload: ViewChangePayload) -> ViewChange:
         """Sign a VIEW-CHANGE; to be synced before it leaves."""
-        signature = self._key.sign(Purpose.VIEW_CHANGE, encode(payload), chain_id=self._chain_id)
+        signature = self._key.sign(Purpose.VIEW_CHANGE, encode(payload.statement), chain_id=self._chain_id)
         return ViewChange(payload=payload, signature=signature)
 
     def new_view(self, payload: NewViewPayload) -> NewView:
         """Sign a NEW-VIEW; to be synced before it leaves."""
-        signature = self._key.sign(Purpose.NEW_VIEW, encode(payload), chain_id=self._chain_id)
+        signature = self._key.sign(Purpose.NEW_VIEW, encode(payload.statement), chain_id=self._chain_id)
         return NewView(payload=payload, signature=signature)

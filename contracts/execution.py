@@ -9,7 +9,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from contracts import actions, attestations, blobs, enrolment, membership, queries, tasks, updates, withdrawals
+from contracts import (
+    actions,
+    attestations,
+    blobs,
+    enrolment,
+    equivocation,
+    membership,
+    queries,
+    tasks,
+    updates,
+    withdrawals,
+)
 from contracts.context import BlockContext, Call
 from contracts.verdicts import FollowUp, Judgement, Refused
 from ledger import state_keys
@@ -24,6 +35,7 @@ from ledger.transactions import (
     EnrolParticipant,
     RecordBlob,
     RegisterTask,
+    ReportEquivocation,
     SignedTransaction,
     SubmitUpdate,
     Withdraw,
@@ -89,6 +101,8 @@ def _dispatch(call: Call, body: Body) -> Judgement:  # noqa: PLR0911 - one case 
             return attestations.judge(call, body)
         case ChangeValidators():
             return membership.judge(call, body)
+        case ReportEquivocation():
+            return equivocation.judge(call, body)
         case _:
             assert_never(body)
 

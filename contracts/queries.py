@@ -9,6 +9,7 @@ from typing import TypeVar
 from ledger import state_keys
 from ledger.blobs import LayoutFacts, ModelFacts, ReportFacts, UpdateFacts
 from ledger.encoding import decode
+from ledger.evidence import EraMembers, Offence
 from ledger.hashing import Digest, sha256
 from ledger.keys import PublicKey
 from ledger.parameters import ChainParameters
@@ -28,8 +29,10 @@ from ledger.quantities import (
 from ledger.records import (
     AttestationRecord,
     BlobRecord,
+    EvidenceCount,
     GlobalModelRecord,
     KeyRecord,
+    OffenceRecord,
     OrganisationRecord,
     ParticipantRecord,
     ParticipationRecord,
@@ -57,6 +60,14 @@ def validators(state: StateView) -> ValidatorSet:
 def era(state: StateView) -> tuple[Era, Height]:
     """Return the current era and its first height."""
     return _must(_read(state, state_keys.ERA, tuple[EraField, HeightField]))
+
+
+def era_members(state: StateView, number: Era) -> EraMembers | None:
+    """Return what evidence of an era is judged by, if the chain has had that era."""
+    current, first_height = era(state)
+    if number != current:
+        return None
+    return EraMembers(era=current, first_height=first_height, last_height=None, validators=validators(state))
 
 
 def organisation(state: StateView, name: str) -> OrganisationRecord | None:
@@ -173,6 +184,26 @@ def attestations(state: StateView, name: str, number: RoundNumber) -> dict[Valid
 def model(state: StateView, name: str, version: ModelVersion) -> GlobalModelRecord | None:
     """Return a global model of a task; version 0 is the initial one."""
     return _read(state, state_keys.model(name, version), GlobalModelRecord)
+
+
+def offence(state: StateView, named: Offence) -> OffenceRecord | None:
+    """Return the record of an offence."""
+    return _read(state, state_keys.offence(named), OffenceRecord)
+
+
+def offences(state: StateView) -> Iterator[OffenceRecord]:
+    """Yield all recorded offences by era and offender."""
+    return _all(state, state_keys.OFFENCE_PREFIX, OffenceRecord)
+
+
+def offences_count(state: StateView, number: Era, offender: ValidatorId) -> int:
+    """Return how many offences of a validator in an era are recorded."""
+    return _read(state, state_keys.offences_count(number, offender), U63) or 0
+
+
+def evidence_count(state: StateView) -> EvidenceCount:
+    """Return how much evidence the last block that recorded any has recorded."""
+    return _read(state, state_keys.EVIDENCE_COUNT, EvidenceCount) or EvidenceCount(height=Height(0), count=0)
 
 
 def _read(state: StateView, key: bytes, kind: type[T]) -> T | None:

@@ -8,6 +8,7 @@ from contracts.approvals import ApprovalRule
 from contracts.attestations import AttestationRule
 from contracts.blobs import BlobRule
 from contracts.enrolment import EnrolmentRule
+from contracts.equivocation import EquivocationRule
 from contracts.seats import MembershipRule
 from contracts.tasks import TaskRule
 from contracts.updates import UpdateRule
@@ -22,6 +23,7 @@ _BODIES: tuple[type[StrEnum], ...] = (
     AttestationRule,
     ApprovalRule,
     MembershipRule,
+    EquivocationRule,
 )
 
 ALL_RULES: Mapping[str, str] = MappingProxyType(

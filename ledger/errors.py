@@ -11,6 +11,7 @@
     ├── VerificationFailed         evidence contradicts itself or its signatures: tampered
     │   ├── InvalidProof           a Merkle path does not lead to the root
     │   ├── InvalidCertificate     not a quorum of valid votes for one digest in one view
+    │   ├── InvalidEvidence        not two signatures of one validator that contradict each other
     │   └── InvalidBlock           a block breaks a rule of the chain
     ├── Undecidable                evidence is missing: neither verified nor tampered
     └── ConfigurationError         a file or option of the operator is wrong
@@ -115,6 +116,12 @@ class InvalidCertificate(VerificationFailed):
     """A certificate is not a quorum of valid votes of one view for one digest."""
 
     code = "invalid-certificate"
+
+
+class InvalidEvidence(VerificationFailed):
+    """Evidence against a validator is not two signatures of it that contradict each other."""
+
+    code = "invalid-evidence"
 
 
 class InvalidBlock(VerificationFailed):

@@ -48,3 +48,9 @@ class ChainParameters(Noun, frozen=True, kw_only=True):
     """Largest blob that may be recorded."""
     upload_heights_max: U63 = 10_000
     """How far above the head an upload ticket may expire."""
+    evidence_heights_max: U63 = 10_000
+    """How far above the votes that evidence shows the block may lie that records it."""
+    block_evidence_max: U63 = 16
+    """Offences recorded in a block."""
+    offender_evidence_max: U63 = 16
+    """Offences recorded of one validator in one era: it could sign contradictions without end."""

@@ -4,6 +4,7 @@ from enum import IntEnum
 
 from ledger.blobs import BlobFacts, Fate
 from ledger.encoding import Noun
+from ledger.evidence import Offence
 from ledger.hashing import DigestField
 from ledger.keys import PublicKeyField
 from ledger.quantities import (
@@ -195,3 +196,21 @@ class GlobalModelRecord(Noun, frozen=True, kw_only=True):
     rule: DigestField
     attesters: tuple[ValidatorField, ...]
     """Validators whose equal attestations decided."""
+
+
+class OffenceRecord(Noun, frozen=True, kw_only=True):
+    """What a validator is proven to have done; the evidence is in the transaction."""
+
+    offence: Offence
+    reporter: ValidatorField
+    """Validator whose transaction brought the evidence."""
+    recorded: HeightField
+    transaction: DigestField
+    """Id of that transaction."""
+
+
+class EvidenceCount(Noun, frozen=True, kw_only=True):
+    """How many offences the last block that recorded any has recorded."""
+
+    height: HeightField
+    count: U63

@@ -3,9 +3,10 @@
 Numbers are fixed-width big-endian: scanning a prefix then visits records in the order that rules speak of.
 """
 
+from ledger.evidence import Offence
 from ledger.hashing import Digest
 from ledger.keys import PublicKey
-from ledger.quantities import Height, ModelVersion, ParticipantId, RoundNumber, TimeMs, ValidatorId
+from ledger.quantities import Era, Height, ModelVersion, ParticipantId, RoundNumber, TimeMs, ValidatorId
 
 PARAMETERS = b"parameters"
 VALIDATORS = b"validators"
@@ -18,6 +19,8 @@ SEATS_COUNT = b"seats"
 """Numbers of validators and learners given so far; they run from 0."""
 TASKS_OPEN = b"tasks-open"
 """Number of running tasks."""
+EVIDENCE_COUNT = b"evidence-count"
+"""EvidenceCount."""
 
 USED_PREFIX = b"used/"
 DUE_PREFIX = b"due/"
@@ -25,6 +28,7 @@ TASK_PREFIX = b"task/"
 ORGANISATION_PREFIX = b"organisation/"
 PARTICIPANT_PREFIX = b"participant/"
 SEAT_PREFIX = b"seat/"
+OFFENCE_PREFIX = b"offence/"
 
 
 def _number(value: int) -> bytes:
@@ -104,6 +108,17 @@ def attestation(name: str, number: RoundNumber, who: ValidatorId) -> bytes:
 def model(name: str, version: ModelVersion) -> bytes:
     """GlobalModelRecord."""
     return b"model/" + name.encode() + b"/" + _number(version)
+
+
+def offence(named: Offence) -> bytes:
+    """OffenceRecord; they sort by era and offender."""
+    numbers = (named.era, named.offender, named.kind, named.view, named.height)
+    return OFFENCE_PREFIX + b"".join(map(_number, numbers))
+
+
+def offences_count(era: Era, offender: ValidatorId) -> bytes:
+    """How many offences of a validator in an era are recorded."""
+    return b"offences/" + _number(era) + _number(offender)
 
 
 def due(when: TimeMs, name: str, number: RoundNumber) -> bytes:

@@ -12,6 +12,7 @@ from ledger.approvals import Approvals
 from ledger.blobs import BlobFacts, HoldSignature
 from ledger.encoding import Noun, Purpose, decode, encode
 from ledger.errors import WrongChain
+from ledger.evidence import Evidence
 from ledger.hashing import Digest, DigestField, sha256
 from ledger.keys import PublicKeyField, SignatureField, SigningKey, verify
 from ledger.membership import Change, Possessions
@@ -97,7 +98,22 @@ class ChangeValidators(Noun, frozen=True, kw_only=True, tag=7):
     """Of the organisations that must agree: see `contracts.membership`."""
 
 
-Body: TypeAlias = EnrolParticipant | RegisterTask | RecordBlob | SubmitUpdate | Withdraw | Attest | ChangeValidators
+class ReportEquivocation(Noun, frozen=True, kw_only=True, tag=8):
+    """Put on record what a validator has done; authored by any current validator's service key."""
+
+    evidence: Evidence
+
+
+Body: TypeAlias = (
+    EnrolParticipant
+    | RegisterTask
+    | RecordBlob
+    | SubmitUpdate
+    | Withdraw
+    | Attest
+    | ChangeValidators
+    | ReportEquivocation
+)
 
 
 class Transaction(Noun, frozen=True, kw_only=True):

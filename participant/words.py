@@ -207,6 +207,15 @@ WORDS: Mapping[str, Words] = MappingProxyType(
         "V11": Words("{} new keys need a proof of possession each; {} are given.", (_plain, _plain)),
         "V12": Words("proof of possession {} (from 0) is not signed by its key.", (_plain,)),
         "V13": Words("the keys and addresses are those that the validator has."),
+        "E1": Words("only the service key of a current validator may report equivocation."),
+        "E2": Words("the block has recorded {} offences, as many as it may; report it again.", (_number,)),
+        "E3": Words("the chain has had no era {}, or keeps its validators no more.", (_plain,)),
+        "E4": Words("validator {} was no member in era {}.", (_plain, _plain)),
+        "E5": Words("an honest validator may have signed both: they do not contradict each other."),
+        "E6": Words("the votes are for height {}; the last block that could record it was {}.", (_number, _number)),
+        "E7": Words("the offence is recorded already, in block {}.", (_number,)),
+        "E8": Words("{} offences of this validator in this era are recorded, as many as may be.", (_number,)),
+        "E9": Words("a signature is not that of validator {}.", (_plain,)),
     }
 )
 """By rule number."""

@@ -13,6 +13,13 @@ from participant import words
 Record: TypeAlias = Mapping[str, Any]
 """A noun as JSON has it."""
 
+OFFENCES: Mapping[str, str] = {
+    "DoubleVote": "two votes for different blocks",
+    "DoubleViewChange": "two view changes for one view",
+    "DoubleNewView": "two beginnings of one view",
+    "Amnesia": "a view change that hides a commit",
+}
+"""What evidence shows, by its kind."""
 VOID_REASONS: Mapping[str, str] = {
     "too-few-updates": "too few updates were accepted",
     "not-attested": "no f+1 equal attestations came in time",
@@ -92,6 +99,9 @@ _BODIES: Mapping[str, Callable[[Record], str]] = {
     "Withdraw": lambda it: f"withdraw the update for {_round(it)}",
     "Attest": lambda it: f"attest {_round(it)}: model {short(it['output'])}",
     "ChangeValidators": lambda it: change(it["change"]),
+    "ReportEquivocation": lambda it: (
+        f"report equivocation: {OFFENCES.get(it['evidence']['kind'], it['evidence']['kind'])}"
+    ),
 }
 _CHANGES: Mapping[str, Callable[[Record], str]] = {
     "RegisterLearner": lambda it: f"register a learner of {it['organisation']}",

@@ -153,7 +153,7 @@ class Forge:
     def sign_view_change(self, payload: ViewChangePayload) -> ViewChange:
         """Sign whatever a VIEW-CHANGE says, as whom it names."""
         signature = self.key(payload.validator).sign(
-            Purpose.VIEW_CHANGE, encode(payload), chain_id=self.context.chain_id
+            Purpose.VIEW_CHANGE, encode(payload.statement), chain_id=self.context.chain_id
         )
         return ViewChange(payload=payload, signature=signature)
 
@@ -178,7 +178,9 @@ class Forge:
 
     def sign_new_view(self, payload: NewViewPayload) -> NewView:
         """Sign whatever a NEW-VIEW says, as whom it names."""
-        signature = self.key(payload.validator).sign(Purpose.NEW_VIEW, encode(payload), chain_id=self.context.chain_id)
+        signature = self.key(payload.validator).sign(
+            Purpose.NEW_VIEW, encode(payload.statement), chain_id=self.context.chain_id
+        )
         return NewView(payload=payload, signature=signature)
 
 

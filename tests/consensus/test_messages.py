@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consensus.messages import BLOCKS_MAX, WINDOW_MAX, Blocks, Message
+from consensus.messages import BLOCKS_MAX, Blocks, Message
 from consensus.records import (
     BodyRecord,
     EnteredRecord,
@@ -23,6 +23,7 @@ from consensus.records import (
 from ledger.encoding import decode, encode
 from ledger.errors import InputError, MalformedEncoding
 from ledger.quantities import VALIDATORS_MAX, Height, View
+from ledger.statements import WINDOW_MAX
 from ledger.votes import VoteKind
 from tests.consensus.forge import Forge
 from tests.ledger.strategies import trying, values

@@ -237,3 +237,19 @@ def test_s11_no_vote_for_a_block_of_another_era_or_set(field: str, vote: str) ->
     header = replace(A.header, **change)
     with pytest.raises(Unsafe, match="S11 "):
         getattr(rules(BACKUP), vote)(FORGE.prepared(header) if vote == "hold" else header)
+
+
+def test_s2_no_other_digest_is_committed_than_was_prepared() -> None:
+    safety = rules(BACKUP)
+    safety.prepare(A.header)
+    safety.hold(FORGE.prepared(OTHER.header))
+    with pytest.raises(Unsafe, match="S2 COMMIT"):
+        safety.commit(OTHER.header)
+
+
+def test_s2_no_other_digest_is_prepared_than_was_committed() -> None:
+    safety = rules(BACKUP)
+    safety.hold(FORGE.prepared(OTHER.header))
+    assert safety.commit(OTHER.header)
+    with pytest.raises(Unsafe, match="S2 PREPARE"):
+        safety.prepare(A.header)

@@ -27,6 +27,7 @@ def test_numbers_run_from_one_without_gaps() -> None:
         "A": 15,
         "G": 4,
         "V": 13,
+        "E": 9,
     }
     assert all(numbers == list(range(1, len(numbers) + 1)) for numbers in letters.values())
 

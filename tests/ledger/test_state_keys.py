@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger import state_keys
+from ledger.evidence import Offence
 from ledger.quantities import Height, ModelVersion, ParticipantId, RoundNumber, TimeMs, ValidatorId
 from ledger.state import MemoryState
 from tests.ledger.helpers import digest, key
-from tests.ledger.strategies import digests, names
+from tests.ledger.strategies import digests, names, values
 
 numbers = st.integers(0, 2**63 - 1)
-CONSTANTS = ("PARAMETERS", "VALIDATORS", "ERA", "PARTICIPANTS_COUNT", "SEATS_COUNT", "TASKS_OPEN")
+CONSTANTS = ("PARAMETERS", "VALIDATORS", "ERA", "PARTICIPANTS_COUNT", "SEATS_COUNT", "TASKS_OPEN", "EVIDENCE_COUNT")
 FUNCTIONS: dict[str, st.SearchStrategy[tuple[Any, ...]]] = {
     "key": st.tuples(digests()),
     "seat": st.tuples(numbers),
@@ -29,6 +30,8 @@ FUNCTIONS: dict[str, st.SearchStrategy[tuple[Any, ...]]] = {
     "participation": st.tuples(names(), numbers, numbers),
     "attestation": st.tuples(names(), numbers, numbers),
     "model": st.tuples(names(), numbers),
+    "offence": st.tuples(values(Offence)),
+    "offences_count": st.tuples(numbers, numbers),
     "due": st.tuples(numbers, names(), numbers),
 }
 records = st.one_of(

@@ -27,6 +27,7 @@ CONTRACTS = (
     "approvals",
     "membership",
     "seats",
+    "equivocation",
 )
 
 

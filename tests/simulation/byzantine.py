@@ -63,9 +63,9 @@ class Liar:
                 )
                 return Votes(bundle=bundle)
             case ViewChange():
-                return replace(message, signature=self._signature(Purpose.VIEW_CHANGE, message.payload))
+                return replace(message, signature=self._signature(Purpose.VIEW_CHANGE, message.payload.statement))
             case NewView():
-                return replace(message, signature=self._signature(Purpose.NEW_VIEW, message.payload))
+                return replace(message, signature=self._signature(Purpose.NEW_VIEW, message.payload.statement))
             case _:
                 return message
 

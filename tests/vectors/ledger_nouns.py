@@ -73,6 +73,7 @@ from ledger.transactions import (
     EnrolParticipant,
     RecordBlob,
     RegisterTask,
+    ReportEquivocation,
     SignedTransaction,
     SubmitUpdate,
     Transaction,
@@ -90,6 +91,7 @@ from tests.ledger.helpers import (
     validator,
     vote_key,
 )
+from tests.vectors.ledger_evidence import EVIDENCE, evidence_nouns
 
 GENESIS = genesis()
 CHAIN = GENESIS.chain_id
@@ -192,6 +194,7 @@ BODIES: tuple[Body, ...] = (
     SubmitUpdate(task=TASK, round=ROUND, base=digest("base"), blob=digest("blob"), examples=900),
     Withdraw(task=TASK, round=ROUND),
     ATTEST,
+    *(ReportEquivocation(evidence=evidence) for evidence in EVIDENCE),
 )
 ACTIONS: tuple[SystemAction, ...] = (
     RoundClosed(task=TASK, round=ROUND, inputs=4, inputs_root=digest("inputs")),
@@ -256,4 +259,5 @@ def statements() -> Iterator[Noun]:
     yield from (Accepted(values=(9,)), RECEIPT.verdict, RECEIPT)
     yield from (HEADER, BLOCK, CertifiedBlock(block=BLOCK, certificate=COMMITS))
     yield from (*VOTES, BUNDLE, next(BUNDLE.proofs())[1], COMMITS, PREPARED)
+    yield from evidence_nouns()
     yield from (ChainParameters(), validator(2))

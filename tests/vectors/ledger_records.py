@@ -11,9 +11,11 @@ from ledger.quantities import Era, Height, ModelVersion, ParticipantId, RoundNum
 from ledger.records import (
     AttestationRecord,
     BlobRecord,
+    EvidenceCount,
     GlobalModelRecord,
     KeyRecord,
     KeyRole,
+    OffenceRecord,
     OrganisationRecord,
     ParticipantRecord,
     ParticipationRecord,
@@ -27,6 +29,7 @@ from ledger.records import (
 from ledger.snapshots import EraBoundary, SnapshotManifest
 from ledger.state_ranges import LeafRoot, NodeRoot, StateRange
 from tests.ledger.helpers import digest, key
+from tests.vectors.ledger_evidence import OFFENCE
 from tests.vectors.ledger_nouns import (
     ATTEST,
     CHAIN,
@@ -159,6 +162,10 @@ def records() -> Iterator[Noun]:
     yield from (OPENED, DECIDED, ParticipationRecord(), PARTICIPATION)
     yield AttestationRecord(attestation=ATTEST, height=Height(17))
     yield MODEL
+    yield OffenceRecord(
+        offence=OFFENCE, reporter=ValidatorId(2), recorded=Height(19), transaction=digest("transaction")
+    )
+    yield EvidenceCount(height=Height(19), count=3)
     yield merkle.Frontier(size=3, peaks=(digest("first two leaves"), digest("third leaf")))
     yield from (PRESENT, ABSENT, state_tree.StateProof(siblings=(ZERO_DIGEST,), leaf=None))
     yield from (ENTRY_PROOF, PRESENCE_PROOF, ABSENCE_PROOF)

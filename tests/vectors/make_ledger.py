@@ -14,11 +14,12 @@ from ledger.approvals import proposal_of
 from ledger.encoding import Noun, Purpose, encode, encode_integer, signing_bytes
 from ledger.hashing import sha256
 from ledger.keys import SigningKey
-from ledger.quantities import Height, ModelVersion, ParticipantId, RoundNumber, TimeMs, ValidatorId
+from ledger.quantities import Era, Height, ModelVersion, ParticipantId, RoundNumber, TimeMs, ValidatorId
 from ledger.rendering import Plain, plain
 from ledger.state_tree import path_of, position
 from ledger.tasks import rule_digest
 from tests.ledger.helpers import digest, key
+from tests.vectors.ledger_evidence import OFFENCE
 from tests.vectors.ledger_nouns import (
     ATTEST,
     BODIES,
@@ -166,6 +167,9 @@ def _state_keys() -> dict[str, Plain]:
         "attestation_prefix": state_keys.attestation_prefix(task, number),
         "attestation": state_keys.attestation(task, number, ValidatorId(772)),
         "model": state_keys.model(task, ModelVersion(258)),
+        "evidence_count": state_keys.EVIDENCE_COUNT,
+        "offence": state_keys.offence(OFFENCE),
+        "offences_count": state_keys.offences_count(Era(1), ValidatorId(772)),
         "due": state_keys.due(TimeMs(1_750_000_000_000), task, number),
     }
     return {name: value.hex() for name, value in keys.items()}
