@@ -5,9 +5,10 @@ key or a blob cannot slip in as a field; line ends are escaped, so nobody outsid
 takes the same way.
 """
 
+import contextlib
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -32,7 +33,7 @@ def configure_logs(section: LogSection) -> None:
     structlog.configure(
         processors=[structlog.processors.add_log_level, *finish],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", LogStream(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -44,6 +45,27 @@ def configure_logs(section: LogSection) -> None:
     )
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
     logging.captureWarnings(capture=True)
+
+
+class LogStream:
+    """A stream that drops what cannot be written: no room, or nobody at the other end of the pipe.
+
+    A validator whose log is on a full disk can still vote; one that stops in the middle of a turn because a line could
+    not be written has neither stopped nor gone on.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Write a line, or not."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        """Pass on what the stream holds, or not."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 def refuse_bytes(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -219,9 +219,9 @@ class Node:
     def _fatal(self, error: BaseException) -> None:
         code = error.code if isinstance(error, QuorateError) else "internal-error"
         hint = error.hint if isinstance(error, QuorateError) else ""
-        log.error("cannot-go-on", code=code, error=str(error), hint=hint, exc_info=error)
         self.exit_code = error.exit_code if isinstance(error, OperatorNeeded) else EXIT_FATAL
         self.ending.set()
+        log.error("cannot-go-on", code=code, error=str(error), hint=hint, exc_info=error)
 
     # --- parts -------------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -74,3 +75,24 @@ def test_bytes_never_reach_a_log_line() -> None:
         "height": 7,
         "in": [{"k": ["<1 bytes>"]}, 2],
     }
+
+
+FULL = """
+import json, logging, sys
+import structlog
+from node.config import LogSection
+from node.logs import configure_logs
+
+sys.stderr = open(sys.argv[2], "w", buffering=1)
+configure_logs(LogSection(format=sys.argv[1]))
+structlog.get_logger().info("appended", height=7)
+logging.getLogger("uvicorn.error").error("of a library")
+print("went on")
+"""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_under_the_log_disturbs_nobody() -> None:
+    ran = [sys.executable, "-c", FULL, "json", "/dev/full"]
+    done = subprocess.run(ran, capture_output=True, text=True, check=False)
+    assert done.stdout == "went on\n", done.stderr
