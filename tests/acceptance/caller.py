@@ -29,9 +29,9 @@ VALID_UNTIL = Height(5_000)
 class Caller:
     """The way to one validator."""
 
-    def __init__(self, url: str, genesis: Genesis) -> None:
+    def __init__(self, url: str, genesis: Genesis, *, transport: httpx.BaseTransport | None = None) -> None:
         self.genesis = genesis
-        self.http = httpx.Client(base_url=url, timeout=PATIENCE_SECONDS)
+        self.http = httpx.Client(base_url=url, timeout=PATIENCE_SECONDS, transport=transport)
         self.auditor = LightClient(genesis)
 
     # What is read

@@ -1,11 +1,13 @@
-"""Four validators as four hosts would run them: homes and genesis made by the commands, one process each."""
+"""Validators as so many hosts would run them: homes and genesis made by the commands, one process each."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,8 +17,6 @@ from ledger.keys import SigningKey
 from ledger.quantities import ValidatorId
 from quorate.ports import free_ports
 
-ORGANISATIONS = ("org-0", "org-1", "org-2", "org-3")
-"""In ascending order, so that each one's place here is its validator's number."""
 PATIENCE_SECONDS = 120.0
 """Only a test that has failed waits so long."""
 PAUSE_SECONDS = 0.02
@@ -33,13 +33,30 @@ def until(look: Callable[[], T | None], what: str) -> T:
     return found
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where a validator listens."""
+
+    link: str
+    rest: str
+    metrics: str
+
+
+def loopback_addresses(_place: int) -> Addresses:
+    """Return free ports of the loopback address."""
+    link, rest, metrics = (f"127.0.0.1:{port}" for port in free_ports(3))
+    return Addresses(link=link, rest=rest, metrics=metrics)
+
+
 class ValidatorProcess:
     """One organisation's home, and the process that runs its validator."""
 
-    def __init__(self, home: Path, genesis: Path, number: int) -> None:
+    def __init__(self, home: Path, genesis: Path, number: int, *, prefix: Sequence[str] = ()) -> None:
+        """Take a home; `prefix` is the command that its process is started through, if any."""
         self.home = home
         self.number = ValidatorId(number)
         self.log = home / "node.log"
+        self._prefix = prefix
         self._genesis = genesis
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -71,7 +88,7 @@ class ValidatorProcess:
         arguments = ["node", "start", "--home", str(self.home), "--genesis", str(self._genesis)]
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "quorate", *arguments, "--log-format", "json"],
+                [*self._prefix, sys.executable, "-m", "quorate", *arguments, "--log-format", "json"],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -83,6 +100,16 @@ class ValidatorProcess:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
+
+    def pause(self) -> None:
+        """Stop the process where it stands (SIGSTOP)."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a stopped process go on (SIGCONT)."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def terminate(self) -> None:
         """Tell the process to end (SIGTERM)."""
@@ -107,16 +134,24 @@ class ValidatorProcess:
         return [json.loads(line) for line in whole if line.startswith(b"{")]  # its worker writes to the same place
 
 
-def make_validators(folder: Path) -> list[ValidatorProcess]:
-    """Make homes and genesis by the commands that each operator would type."""
+def make_validators(
+    folder: Path,
+    *,
+    count: int = 4,
+    addresses: Callable[[int], Addresses] = loopback_addresses,
+    prefix: Callable[[int], Sequence[str]] = lambda _: (),
+) -> list[ValidatorProcess]:
+    """Make homes and genesis by the commands that each operator would type; by number, as genesis has them."""
     genesis = folder / "genesis.json"
-    for name in ORGANISATIONS:
-        link, rest, metrics = (f"127.0.0.1:{port}" for port in free_ports(3))
+    names = [f"org-{place}" for place in range(count)]
+    assert names == sorted(names), "a validator's number is its organisation's place"
+    for place, name in enumerate(names):
+        where = addresses(place)
         home = ["node", "init", "--home", str(folder / name), "--organisation", name]
-        _quorate(*home, "--link", link, "--rest", rest, "--metrics", metrics)
-    descriptors = [str(folder / name / "descriptor.json") for name in ORGANISATIONS]
+        _quorate(*home, "--link", where.link, "--rest", where.rest, "--metrics", where.metrics)
+    descriptors = [str(folder / name / "descriptor.json") for name in names]
     _quorate("genesis", "assemble", *descriptors, "--chain", "acceptance", "--out", str(genesis))
-    return [ValidatorProcess(folder / name, genesis, number) for number, name in enumerate(ORGANISATIONS)]
+    return [ValidatorProcess(folder / name, genesis, place, prefix=prefix(place)) for place, name in enumerate(names)]
 
 
 def _quorate(*arguments: str) -> None:

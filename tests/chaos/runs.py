@@ -1,0 +1,103 @@
+"""A run: a cluster, clients, faults one after the other, and in the end everything that must hold."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+
+from tests.chaos import damage
+from tests.chaos.clients import Client, Shared
+from tests.chaos.cluster import Cluster
+from tests.chaos.comparison import Compared, compare
+from tests.chaos.faults import ON_LINKS, Fault, Kind, draw
+from tests.chaos.history import History, Violation, check
+from tests.chaos.memory import Memory
+from tests.chaos.nemesis import Injected, Nemesis
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What a run has shown."""
+
+    injected: list[Injected] = field(default_factory=list)
+    history: History = field(default_factory=History)
+    refused: dict[str, int] = field(default_factory=dict)
+    compared: Compared | None = None
+
+
+@contextmanager
+def clients(cluster: Cluster, history: History, *, count: int, pause_seconds: float, seed: int) -> Iterator[Shared]:
+    """Let clients submit until the block ends, and then finish what they began; raises what one of them ran into."""
+    shared = Shared(cluster=cluster, history=history, pause_seconds=pause_seconds)
+    running = [Client(shared, number, seed) for number in range(count)]
+    for client in running:
+        client.start()
+    try:
+        yield shared
+    finally:
+        shared.stopping.set()
+        for client in running:
+            client.join()
+    for client in running:
+        if client.failure is not None:
+            raise Violation(f"{client.name} failed: {client.failure!r}") from client.failure
+
+
+def schedule(seed: int, kinds: Sequence[Kind], *, size: int) -> Iterator[Fault]:
+    """Yield the faults of a seed, without end."""
+    chance = Random(seed)
+    while True:
+        yield draw(chance, kinds, size=size)
+
+
+def kinds_possible(wanted: Iterable[Kind] = Kind, *, can_fail: bool) -> list[Kind]:
+    """Return the kinds of faults that can be inflicted here."""
+    return [kind for kind in wanted if can_fail or kind not in ON_LINKS]
+
+
+def attack(
+    cluster: Cluster,
+    faults: Iterable[Fault],
+    *,
+    client_count: int,
+    pause_seconds: float,
+    seed: int,
+    tell: Callable[[Injected], None],
+    memory: Memory | None = None,
+) -> Outcome:
+    """Inflict faults while clients submit; then stop everything and check all claims.
+
+    Raises Violation, NotLinearizable or NotInTime.
+    """
+    outcome = Outcome()
+    nemesis = Nemesis(cluster, outcome.history)
+    with clients(cluster, outcome.history, count=client_count, pause_seconds=pause_seconds, seed=seed) as shared:
+        for fault in faults:
+            outcome.injected.append(nemesis.inflict(fault))
+            tell(outcome.injected[-1])
+        outcome.refused = shared.refused
+    finish(cluster, outcome, memory)
+    return outcome
+
+
+def finish(cluster: Cluster, outcome: Outcome, memory: Memory | None = None) -> None:
+    """Let the cluster come to rest, stop it, and check everything."""
+    cluster.settle()
+    if memory is not None:
+        memory.stopping.set()
+    codes = cluster.stop()
+    if any(codes):
+        raise Violation(f"exit codes of an orderly stop: {codes}")
+    check(outcome.history)
+    databases = [validator.home / damage.DATABASE for validator in cluster.validators]
+    outcome.compared = compare(databases, outcome.history.acknowledged)
+
+
+def until(seconds: float, faults: Iterable[Fault]) -> Iterator[Fault]:
+    """Yield faults until so many seconds have passed."""
+    end = time.monotonic() + seconds
+    for fault in faults:
+        if time.monotonic() >= end:
+            return
+        yield fault
