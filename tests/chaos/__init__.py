@@ -2,5 +2,5 @@
 
 Faults are drawn from a seed and printed, so that a schedule can be repeated (what the processes make of it is theirs:
 these are real processes on a real clock). Clients submit throughout. What is claimed, and what is therefore checked, is
-in docs/reliability-of-processes.md.
+in docs/chaos.md.
 """

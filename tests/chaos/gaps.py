@@ -1,6 +1,8 @@
 """How long nothing is committed after the primary was killed: measured at default settings, printed, never asserted."""
 
 import time
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -9,7 +11,9 @@ from tests.chaos.cluster import Cluster
 
 GOAL_SECONDS = 1.0
 BEFORE_SECONDS = 2.0
-AFTER_SECONDS = 10.0
+"""Receipts of so long before the kill say how long it takes otherwise."""
+WINDOW_SECONDS = 2.0
+"""Receipts for what the primary had still ordered may come after it was killed; the gap begins within this time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,9 +21,9 @@ class Gap:
     """One kill."""
 
     seconds: float
-    """Between the last receipt before the kill and the first one after it, at any client."""
+    """The longest time between two receipts, of any client, that begins around the kill."""
     typical_seconds: float
-    """The median between two receipts before it: what the gap would be without the kill."""
+    """The median time between two receipts before it: what there would be without the kill."""
 
 
 def measure(cluster: Cluster, shared: Shared, *, kills: int) -> list[Gap]:
@@ -32,42 +36,37 @@ def measure(cluster: Cluster, shared: Shared, *, kills: int) -> list[Gap]:
             continue  # a view change of its own: not what is measured
         cluster.kill(primary)
         killed = time.monotonic()
-        cluster.wait(
-            lambda killed=killed: any(when > killed + 0.001 for when in shared.answers[-50:]),  # type: ignore[misc]
-            "a receipt after the primary was killed",
-        )
-        time.sleep(0.2)
-        answers = sorted(shared.answers)
-        before = [when for when in answers if killed - BEFORE_SECONDS <= when <= killed]
-        after = next(when for when in answers if when > killed)
-        spans = sorted(later - earlier for earlier, later in pairwise(before))
-        found.append(
-            Gap(
-                seconds=_longest(answers, killed, after),
-                typical_seconds=spans[len(spans) // 2] if spans else float("nan"),
-            )
-        )
+        _wait_receipt(cluster, shared, killed + WINDOW_SECONDS)
+        found.append(gap_of(sorted(shared.answers), killed))
         cluster.start(primary)
-        mark = max(height or 0 for height in cluster.heights())
-        cluster.wait(
-            lambda mark=mark: all((height or 0) > mark for height in cluster.heights()),  # type: ignore[misc]
-            "the killed one to catch up",
-        )
+        _wait_block(cluster)
     return found
 
 
-def _longest(answers: list[float], killed: float, after: float) -> float:
-    """Return the longest time without a receipt that touches the kill: one may still come from what it had ordered."""
-    end = max(after, killed + GOAL_SECONDS)
-    last_before = max((when for when in answers if when <= killed), default=killed)
-    touched = [when for when in answers if last_before <= when <= end]
-    first_beyond = next((when for when in answers if when > end), None)
-    if first_beyond is not None:
-        touched.append(first_beyond)
-    return max(later - earlier for earlier, later in pairwise(touched))
+def gap_of(receipts: Sequence[float], killed: float) -> Gap:
+    """Return the gap that a kill made; the receipts must reach beyond the window after it."""
+    end = bisect_left(receipts, killed + WINDOW_SECONDS) + 1
+    begin = max(0, bisect_left(receipts, killed) - 1)
+    before = receipts[bisect_left(receipts, killed - BEFORE_SECONDS) : begin + 1]
+    spans = sorted(later - earlier for earlier, later in pairwise(before))
+    return Gap(
+        seconds=max(later - earlier for earlier, later in pairwise(receipts[begin:end])),
+        typical_seconds=spans[len(spans) // 2] if spans else float("nan"),
+    )
 
 
-def percentile(values: list[float], share: float) -> float:
+def percentile(values: Sequence[float], share: float) -> float:
     """Return the value below which this share of the values lies, the nearest rank."""
     ranked = sorted(values)
     return ranked[min(len(ranked) - 1, int(share * len(ranked)))]
+
+
+def _wait_receipt(cluster: Cluster, shared: Shared, after: float) -> None:
+    cluster.wait(lambda: any(when > after for when in shared.answers[-50:]), "a receipt after the primary was killed")
+
+
+def _wait_block(cluster: Cluster) -> None:
+    mark = max(height or 0 for height in cluster.heights())
+    cluster.wait(
+        lambda: all((height or 0) > mark for height in cluster.heights()), "the one that was killed to catch up"
+    )
