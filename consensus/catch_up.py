@@ -17,8 +17,9 @@ from consensus.messages import (
     Status,
 )
 from consensus.ports import Effects, Moment, Send
-from consensus.replica import Question, Replica
+from consensus.replica import Follower, Question, Replica
 from consensus.tally import WINDOWS_AHEAD
+from ledger.blocks import Block
 from ledger.certificates import CertifiedBlock
 from ledger.errors import InvalidBlock
 from ledger.hashing import Digest
@@ -33,7 +34,7 @@ PATIENCE_MAX = 8.0
 def on_status(replica: Replica, sender: ValidatorId, status: Status, now: Moment, out: Effects) -> None:
     """Take a peer's hints: who is ahead, be it in a later era, and which view is active in this one."""
     state = replica.catch_up
-    state.heads[sender] = max(status.head, state.heads.get(sender, Height(0)))
+    note_head(replica, sender, status.head)
     asked_at = state.new_views.get(sender)
     due = asked_at is None or now.elapsed - asked_at >= replica.timing.fetch
     if due and status.era == replica.context.era and replica.may_enter(status.view):
@@ -42,13 +43,19 @@ def on_status(replica: Replica, sender: ValidatorId, status: Status, now: Moment
     ask_if_behind(replica, now, out)
 
 
-def is_behind(replica: Replica) -> bool:
+def note_head(replica: Follower, sender: ValidatorId, head: Height) -> None:
+    """Remember how high a validator's head is said to be; such hints never fall."""
+    heads = replica.catch_up.heads
+    heads[sender] = max(head, heads.get(sender, Height(0)))
+
+
+def is_behind(replica: Follower) -> bool:
     """Return whether so many peers claim a higher head that one of them is honest."""
     ahead = sum(head > replica.head.height for head in replica.catch_up.heads.values())
     return ahead >= replica.context.validators.weak_quorum
 
 
-def ask_if_behind(replica: Replica, now: Moment, out: Effects) -> None:
+def ask_if_behind(replica: Follower, now: Moment, out: Effects) -> None:
     """Ask the next peer that claims a higher head for blocks, unless one is being asked or votes are about to do."""
     state = replica.catch_up
     ahead = [peer for peer, head in sorted(state.heads.items()) if head > replica.head.height]
@@ -81,13 +88,13 @@ def ask_for_body(replica: Replica, digest: Digest, now: Moment, out: Effects, *,
         out.send.append(Send(message=FetchBody(digest=digest), to=first if before is None else None))
 
 
-def _asked(replica: Replica, before: Question | None, now: Moment) -> Question:
+def _asked(replica: Follower, before: Question | None, now: Moment) -> Question:
     fetch = replica.timing.fetch
     patience = fetch if before is None else min(2 * before.patience, PATIENCE_MAX * fetch)
     return Question(at=now.elapsed, patience=patience)
 
 
-def on_fetch_blocks(replica: Replica, sender: ValidatorId, request: FetchBlocks, out: Effects) -> None:
+def on_fetch_blocks(replica: Follower, sender: ValidatorId, request: FetchBlocks, out: Effects) -> None:
     """Answer with blocks from a height on, up to the last one within limits that has a certificate of its own.
 
     The first one that has goes with all below it in any case: a shorter answer would lead nowhere.
@@ -108,7 +115,7 @@ def on_fetch_blocks(replica: Replica, sender: ValidatorId, request: FetchBlocks,
         out.send.append(Send(message=Blocks(blocks=tuple(found[:ends])), to=sender))
 
 
-def verified_blocks(replica: Replica, sender: ValidatorId, answer: Blocks) -> list[CertifiedBlock]:
+def verified_blocks(replica: Follower, sender: ValidatorId, answer: Blocks) -> list[CertifiedBlock]:
     """Return the blocks of an answer that follow the head, verified; empty if nothing was asked of that peer.
 
     Blocks of a later era are left for that era's engine; the last one of an era has a certificate of its own. Raises
@@ -139,13 +146,20 @@ def verified_blocks(replica: Replica, sender: ValidatorId, answer: Blocks) -> li
 
 
 def on_fetch_body(replica: Replica, sender: ValidatorId, request: FetchBody, out: Effects) -> None:
-    """Answer with the body of a block in flight, or of the head."""
-    block = replica.bodies.get(request.digest)
-    if block is None and request.digest == replica.head.digest:
-        certified = replica.application.block_at(Height(replica.head.height))
-        block = None if certified is None else certified.block
+    """Answer with the body of a block in flight, of the head, or of the block that ended the last era."""
+    block = replica.bodies.get(request.digest) or appended_body(replica, request.digest)
     if block is not None:
         out.send.append(Send(message=Proposal(block=block), to=sender))
+
+
+def appended_body(replica: Follower, digest: Digest) -> Block | None:
+    """Return the head, or the block that ended the last era, if that is its digest."""
+    root = replica.context.root
+    for height, known in ((replica.head.height, replica.head.digest), (root.height, root.digest)):
+        if digest == known:
+            certified = replica.application.block_at(Height(height))
+            return None if certified is None else certified.block
+    return None
 
 
 def on_proposal(replica: Replica, sender: ValidatorId, proposal: Proposal) -> None:

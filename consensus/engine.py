@@ -11,7 +11,7 @@ admitted votes of one or several inputs leave together:
 
 from collections.abc import Sequence
 
-from consensus import catch_up, changing, finality, normal_case, restoring, watching
+from consensus import catch_up, changing, eras, finality, normal_case, restoring, watching
 from consensus.errors import ProtocolViolation
 from consensus.messages import (
     Blocks,
@@ -33,7 +33,7 @@ from consensus.messages import (
 from consensus.new_view import EraContext
 from consensus.ports import Application, Effects, Head, Moment, Send, Timing
 from consensus.records import Record, VotesRecord
-from consensus.replica import Replica, ends_era
+from consensus.replica import Replica
 from consensus.safety_rules import SafetyRules
 from ledger.blocks import BlockHeader
 from ledger.errors import InputError, VerificationFailed
@@ -94,7 +94,7 @@ class Engine:
     @property
     def has_ended(self) -> bool:
         """Whether the head ends the era: this engine votes no more, and the next era needs one of its own."""
-        return ends_era(self._replica.head)
+        return self._replica.is_last(self._replica.head)
 
     @property
     def is_behind(self) -> bool:
@@ -105,6 +105,11 @@ class Engine:
     def peer_heads(self) -> dict[ValidatorId, Height]:
         """Heads that peers claim."""
         return dict(self._replica.catch_up.heads)
+
+    @property
+    def later(self) -> tuple[tuple[ValidatorId, Message], ...]:
+        """Messages of the next era that came early, in the order of each sender: for that era's engine."""
+        return tuple((sender, message) for sender, kept in self._replica.later.items() for message in kept)
 
     def receive(self, sender: ValidatorId, message: Message, now: Moment) -> Effects:
         """Take a peer's message; raises ProtocolViolation, leaving everything as it was, if no honest peer sends it.
@@ -163,8 +168,10 @@ class Engine:
         self, sender: ValidatorId, message: Message, now: Moment, out: Effects
     ) -> None:
         replica = self._replica
-        if sender not in replica.context.validators or sender == replica.id:
-            raise InputError("sender", expected="another validator of this era", got=sender)
+        if sender == replica.id:
+            raise InputError("sender", expected="another validator", got=sender)
+        if not self._is_of_this_era(sender, message, now, out):
+            return
         match message:
             case Votes():
                 normal_case.on_votes(replica, sender, message, now, out)
@@ -195,6 +202,25 @@ class Engine:
                 watching.on_ping(replica, sender, message, now, out)
             case Pong():
                 watching.on_pong(replica, sender, message, now)
+
+    def _is_of_this_era(self, sender: ValidatorId, message: Message, now: Moment, out: Effects) -> bool:
+        """Return whether a message is to be counted here; see to those of other eras, and of who has no vote."""
+        replica = self._replica
+        era, own = eras.era_of(message), replica.context.era
+        if sender not in replica.context.validators:
+            if isinstance(message, FetchBlocks):
+                catch_up.on_fetch_blocks(replica, sender, message, out)
+            elif era is not None and era < own:
+                eras.answer_past(replica, sender, message, now, out)
+            return False
+        if era is None or era == own:
+            return True
+        if era < own:
+            eras.answer_past(replica, sender, message, now, out)
+        elif not isinstance(message, Status):
+            eras.on_later(replica, sender, now, out)
+            eras.keep_for_next(replica, sender, era, message)
+        return isinstance(message, Status)
 
     def _finish(self, now: Moment, out: Effects) -> Effects:
         normal_case.advance(self._replica, now, out)

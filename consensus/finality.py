@@ -8,7 +8,7 @@ from consensus import catch_up
 from consensus.errors import StateDivergence
 from consensus.messages import Choice, Finality
 from consensus.ports import Effects, Moment, Send
-from consensus.replica import Replica
+from consensus.replica import Follower, Replica
 from ledger.blocks import BlockHeader
 from ledger.certificates import CertifiedBlock, CommitCertificate
 from ledger.errors import InvalidBlock
@@ -63,6 +63,17 @@ def _blocks_up_to(replica: Replica, certificate: CommitCertificate, now: Moment,
 
 def append(replica: Replica, blocks: list[CertifiedBlock], now: Moment, out: Effects) -> None:
     """Execute and append certified blocks that follow the head; raises StateDivergence if one does not execute here."""
+    certificate = execute(replica, blocks, now, out)
+    _move_head(replica)
+    replica.safety.appended(Choice(height=replica.head.height, digest=replica.head.digest), certificate)
+    replica.note(out, "appended", f"{len(blocks)} block(s)")
+
+
+def execute(replica: Follower, blocks: list[CertifiedBlock], now: Moment, out: Effects) -> CommitCertificate:
+    """Execute certified blocks that follow the head, and move the head; return the last one's certificate.
+
+    Raises StateDivergence if one does not execute here.
+    """
     for certified in blocks:
         header = certified.block.header
         if (header.height, header.parent) != (replica.head.height + 1, replica.head.digest):
@@ -79,15 +90,13 @@ def append(replica: Replica, blocks: list[CertifiedBlock], now: Moment, out: Eff
         out.append.append(certified)
     certificate = blocks[-1].certificate
     assert certificate is not None
-    _move_head(replica, now)
     replica.head_certificate = certificate
-    replica.safety.appended(Choice(height=replica.head.height, digest=replica.head.digest), certificate)
-    replica.note(out, "appended", f"{len(blocks)} block(s)")
-
-
-def _move_head(replica: Replica, now: Moment) -> None:
-    head = Height(replica.head.height)
     replica.head_at = now.elapsed
+    return certificate
+
+
+def _move_head(replica: Replica) -> None:
+    head = Height(replica.head.height)
     replica.accepted = _above_head(replica)
     replica.bundles = [bundle for bundle in replica.bundles if any(vote.height > head for vote in bundle.votes)]
     replica.refused.clear()

@@ -9,7 +9,7 @@ from consensus.errors import StateDivergence
 from consensus.messages import Proposal, Votes
 from consensus.ports import Effects, Moment, Send
 from consensus.records import BodyRecord, PreparedRecord, PrePrepareRecord
-from consensus.replica import Replica, ends_era
+from consensus.replica import Replica
 from consensus.tally import VIEWS_AHEAD, VIEWS_BEHIND, WINDOWS_AHEAD
 from ledger.blocks import Block, BlockHeader
 from ledger.errors import InvalidBlock
@@ -171,7 +171,7 @@ def _propose_fresh(replica: Replica, now: Moment, out: Effects) -> None:
     while True:
         tip = max(replica.accepted.values(), key=lambda header: header.height, default=replica.head)
         full = tip.height >= replica.head.height + replica.context.window
-        if full or tip.height < last_choice or ends_era(tip):
+        if full or tip.height < last_choice or replica.is_last(tip):
             return
         if replica.safety.proposed(Height(tip.height + 1)) is not None:
             return

@@ -89,6 +89,14 @@ def era_of(record: Record) -> Era:
             return record.new_view.payload.era
 
 
+def records_since(records: Sequence[bytes], era: Era) -> list[bytes]:
+    """Return what must stay in the vote log once an era has begun, in order.
+
+    Nothing of the past ones: no vote of theirs speaks of a height above the block that ended them (rule S11).
+    """
+    return [data for data in records if era_of(decode_record(data)) >= era]
+
+
 def needed_records(records: Sequence[bytes], *, head: Height) -> list[bytes]:
     """Return what must stay in the vote log once everything up to `head` has been appended durably, in order.
 

@@ -1,9 +1,10 @@
 """What the parts of the engine share: one replica's view of the era, without any rule of its own."""
 
+from collections import deque
 from dataclasses import dataclass, field
 
 from consensus.bodies import Bodies
-from consensus.messages import Choice, NewView, ViewChange
+from consensus.messages import Choice, Message, NewView, ViewChange
 from consensus.new_view import EraContext
 from consensus.pace import Pace
 from consensus.ports import Application, Effects, Event, Timing
@@ -76,6 +77,8 @@ class CatchUp:
     """Bodies asked for and not here."""
     new_views: dict[ValidatorId, float] = field(default_factory=dict)
     """Peers that were asked for a NEW-VIEW, and when last: so that one liar cannot use up the others' turns."""
+    answered: dict[ValidatorId, float] = field(default_factory=dict)
+    """Peers of the past era that were told how it ended, and when last."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,19 +101,30 @@ class PendingNewView:
 
 
 @dataclass(slots=True, kw_only=True)
-class Replica:
-    """State of one replica in one era."""
+class Follower:
+    """What following the chain takes: a replica has more, a learner has nothing else."""
 
     context: EraContext
-    id: ValidatorId
-    safety: SafetyRules
     application: Application
     timing: Timing
-    drift_ms: int
     head: BlockHeader
     head_certificate: CommitCertificate | None
     head_at: float = 0.0
     """When the head was appended, on the clock that never jumps."""
+    catch_up: CatchUp = field(default_factory=CatchUp)
+
+    def is_last(self, header: BlockHeader) -> bool:
+        """Return whether a block ends this era; the era's root has ended the one before."""
+        return header.height > self.context.root.height and ends_era(header)
+
+
+@dataclass(slots=True, kw_only=True)
+class Replica(Follower):
+    """State of one replica in one era."""
+
+    id: ValidatorId
+    safety: SafetyRules
+    drift_ms: int
     certificate: CommitCertificate | None = None
     """Verified, above the head: finalises its block once the bodies up to it are here."""
     entered: tuple[NewView, tuple[ViewChange, ...]] | None = None
@@ -127,8 +141,9 @@ class Replica:
     bundles: list[VoteBundle] = field(default_factory=list)
     """Own votes of the current view above the head, for resending."""
     timers: Timers = field(default_factory=Timers)
-    catch_up: CatchUp = field(default_factory=CatchUp)
     pace: Pace = field(init=False)
+    later: dict[ValidatorId, deque[Message]] = field(default_factory=dict)
+    """Messages of the next era, for its engine."""
     tally: Tally = field(init=False)
     bodies: Bodies = field(init=False)
 
@@ -166,7 +181,7 @@ class Replica:
     def parent_of(self, height: Height) -> Digest | None:
         """Return what a proposal at `height` must name as parent here, if that is known."""
         below = self.head if height == self.head.height + 1 else self.accepted.get(Height(height - 1))
-        return None if below is None or ends_era(below) else below.digest
+        return None if below is None or self.is_last(below) else below.digest
 
     def choice_at(self, height: Height) -> Choice | None:
         """Return what the current view's NEW-VIEW carried over at a height."""

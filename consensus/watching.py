@@ -7,7 +7,7 @@ want that, and giving one up touches no promise.
 from consensus import catch_up
 from consensus.messages import Ping, Pong
 from consensus.ports import Effects, Moment, Send
-from consensus.replica import Replica, ends_era
+from consensus.replica import Replica
 from ledger.quantities import Height, ValidatorId
 
 DEADLINES_MAX = 64
@@ -24,7 +24,7 @@ def watch(replica: Replica, now: Moment) -> None:
     timers = replica.timers
     if replica.safety.start is None:
         return
-    item = None if ends_era(replica.head) else replica.application.oldest_pending(now.time)
+    item = None if replica.is_last(replica.head) else replica.application.oldest_pending(now.time)
     replica.pace.watch(item, now.elapsed, appended_at=replica.head_at)
     if item is None:
         timers.view_at = None

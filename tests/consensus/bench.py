@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from consensus.engine import Engine
+from consensus.learner import Learner
 from consensus.messages import Message, Proposal, Votes
+from consensus.new_view import EraContext
 from consensus.ports import Effects, Head, Moment, Send, Timing
-from consensus.records import Record, decode_record, encode_record, needed_records
+from consensus.records import Record, decode_record, encode_record, needed_records, records_since
+from consensus.replica import ends_era
 from ledger.blocks import Block
 from ledger.certificates import CertifiedBlock
 from ledger.quantities import Height, TimeMs, ValidatorId
 from ledger.votes import Vote, VoteKind
 from tests.consensus.forge import Forge
-from tests.simulation.chain import EPOCH_MS
+from tests.simulation.chain import EPOCH_MS, is_known, key_of, next_context
 from tests.simulation.toy import ToyApplication
 
 TIMING = Timing(view=1.0, view_max=8.0, resend=0.3, status=0.7, fetch=0.3)
@@ -36,8 +39,14 @@ class Bench:
         self.events: list[str] = []
         self.reasons: list[str] = []
         self.application: ToyApplication
-        self.engine: Engine
+        self.machine: Engine | Learner
         self.restart()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of one that has a vote."""
+        assert isinstance(self.machine, Engine)
+        return self.machine
 
     @property
     def moment(self) -> Moment:
@@ -57,16 +66,41 @@ class Bench:
         for certified in self.chain:
             self.application.process_proposal(certified.block)
             self.application.append([certified])
-        self.engine = self._engine(
-            context=self.forge.context,
+        self.machine = self._open()
+
+    def _open(self) -> Engine | Learner:
+        """Return what takes part in the era after the head, or follows it where this one has no vote."""
+        context = self._context()
+        member = context.validators.get(self.id)
+        head = Head(header=self.application.head, certificate=self.chain[-1].certificate if self.chain else None)
+        if member is None:
+            return Learner(context=context, head=head, application=self.application, timing=TIMING)
+        return self._engine(
+            context=context,
             validator=self.id,
-            key=self.forge.key(self.id),
-            head=Head(header=self.application.head, certificate=self.chain[-1].certificate if self.chain else None),
+            key=key_of(member),
+            head=head,
             application=self.application,
             timing=TIMING,
             drift_ms=DRIFT_MS,
             records=self.decoded(),
         )
+
+    def _context(self) -> EraContext:
+        ends = [certified.block.header for certified in self.chain if ends_era(certified.block.header)]
+        if not ends or not is_known(ends[-1].next_validators):
+            return self.forge.context
+        return next_context(ends[-1], window=self.forge.window)
+
+    def _hand_over(self) -> None:
+        """Begin the next era, if the head has ended one and the set is known."""
+        if not self.machine.has_ended or not is_known(self.machine.head.next_validators):
+            return
+        later = self.machine.later
+        self.machine = self._open()
+        self.records = records_since(self.records, self._context().era)
+        for sender, message in later:
+            self._carry_out(self.machine.receive(sender, message, self.moment))
 
     def decoded(self) -> list[Record]:
         """Return the vote log."""
@@ -80,14 +114,14 @@ class Bench:
         """Take messages one after the other; return what was sent in answer."""
         before = len(self.sent)
         for message in messages:
-            self._carry_out(self.engine.receive(ValidatorId(sender), message, self.moment))
+            self._carry_out(self.machine.receive(ValidatorId(sender), message, self.moment))
         return self.messages_since(before)
 
     def tick(self, seconds: float = 0.0) -> list[Message]:
         """Let time pass, and look for work; return what was sent."""
         before = len(self.sent)
         self.now += seconds
-        self._carry_out(self.engine.tick(self.moment))
+        self._carry_out(self.machine.tick(self.moment))
         return self.messages_since(before)
 
     def submit(self, item: bytes) -> list[Message]:
@@ -126,7 +160,7 @@ class Bench:
             if effects.append:
                 self.application.append(effects.append)
                 self.chain += effects.append
-            votes = self.engine.take_votes()
+            votes = self.machine.take_votes()
             self.records += [encode_record(record) for record in effects.persist]
             if votes is not None:
                 self.records.append(encode_record(votes))
@@ -134,5 +168,6 @@ class Bench:
             self.events += [event.name for event in effects.events]
             self.reasons += [event.detail for event in effects.events]
             if votes is None:
+                self._hand_over()
                 return
-            effects = self.engine.seal(self.moment)
+            effects = self.machine.seal(self.moment)

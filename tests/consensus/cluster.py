@@ -37,7 +37,7 @@ class Cluster:
         except ProtocolViolation as error:
             refused = error
         for send in bench.sent[sent:]:
-            receivers = [one for one in self.forge.ids if one != who and send.to in {None, one}]
+            receivers = [one for one in self.benches if one != who and send.to in {None, one}]
             self.flying += [(who, receiver, send.message) for receiver in receivers]
         return refused
 
@@ -82,6 +82,10 @@ class Cluster:
         """Start a process again from what is durable."""
         self.down.discard(who)
         self.benches[who].restart()
+
+    def join(self, who: ValidatorId) -> None:
+        """Start a process that has no vote, and no block but genesis."""
+        self.benches[who] = Bench(self.forge, who)
 
     def finish(self, *, ticks: int = 60) -> bool:
         """Let everything run with a good network until all that run are idle at one height; False if they do not."""

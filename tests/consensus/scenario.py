@@ -9,6 +9,7 @@ The engines are real, the network does only what it is told, and time stands sti
     drop [KIND] [from WHO] [to WHO]         lose it
     tick SECONDS [WHO]      let time pass for all, and wake some
     crash WHO, restart WHO  lose all but the disk; start again
+    join WHO                start a process that has no vote yet, at genesis
     cut WHO, heal           lose everything from and to some validators; stop doing so
     block NAME by WHO on PARENT [ITEM...]   name a block that a scenario forges; `genesis` is a parent
     say WHO to WHO KIND NAME [VIEW]         speak for a validator whose process is down: propose, prepare, commit
@@ -69,6 +70,7 @@ class Scenario(Cluster):
             "tick": self._tick,
             "crash": self._crash,
             "restart": self._restart,
+            "join": self._join,
             "cut": self._set_cut,
             "heal": self.cut.clear,
             "block": self._block,
@@ -115,8 +117,11 @@ class Scenario(Cluster):
         for one in self._numbers(who):
             self.restart(one)
             bench = self.benches[one]
-            self._lines.append((str(one), f": starts at height {bench.height}, view {bench.engine.view}"))
+            self._lines.append((str(one), f": starts at height {bench.height}, view {bench.machine.view}"))
             self.step(one, lambda bench: bench.tick())
+
+    def _join(self, who: str) -> None:
+        self.join(ValidatorId(int(who)))
 
     def _set_cut(self, who: str) -> None:
         self.cut |= set(self._numbers(who))
@@ -140,7 +145,7 @@ class Scenario(Cluster):
         rest = list(words)
         kind = rest.pop(0) if rest and rest[0] not in {"from", "to"} else ""
         ends = dict(zip(rest[::2], (self._numbers(who) for who in rest[1::2]), strict=True))
-        senders, receivers = ends.get("from", self.forge.ids), ends.get("to", self.forge.ids)
+        senders, receivers = ends.get("from", tuple(self.benches)), ends.get("to", tuple(self.benches))
 
         def wanted(flight: Flight) -> bool:
             sender, receiver, message = flight
@@ -152,7 +157,7 @@ class Scenario(Cluster):
         return tuple(one for one in self._numbers(who) if one not in self.down)
 
     def _numbers(self, who: str) -> tuple[ValidatorId, ...]:
-        return self.forge.ids if who == "all" else tuple(ValidatorId(int(one)) for one in who.split(","))
+        return tuple(self.benches) if who == "all" else tuple(ValidatorId(int(one)) for one in who.split(","))
 
 
 _KINDS = {"propose": VoteKind.PRE_PREPARE, "prepare": VoteKind.PREPARE, "commit": VoteKind.COMMIT}

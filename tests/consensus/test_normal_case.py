@@ -9,7 +9,7 @@ from consensus.errors import ProtocolViolation
 from consensus.messages import FetchBody, Finality, Message, Proposal, Votes
 from ledger.blocks import Block
 from ledger.hashing import sha256
-from ledger.quantities import Era, Height, TimeMs, ValidatorId
+from ledger.quantities import Era, Height, TimeMs
 from ledger.votes import VoteKind
 from tests.consensus.bench import DRIFT_MS, Bench
 from tests.consensus.forge import Forge
@@ -229,7 +229,12 @@ def test_equivocation_is_noted() -> None:
     assert bench.events.count("equivocation") == 2
 
 
-def test_a_stranger_and_oneself_are_no_senders() -> None:
-    for sender in (ValidatorId(9), ValidatorId(0)):
-        with pytest.raises(ProtocolViolation):
-            Bench(FORGE, 0).receive(sender, FORGE.prepare(2, A.header))
+def test_oneself_is_no_sender() -> None:
+    with pytest.raises(ProtocolViolation):
+        Bench(FORGE, 0).receive(0, FORGE.prepare(2, A.header))
+
+
+def test_who_has_no_vote_is_not_accused_and_counts_for_nothing() -> None:
+    bench = Bench(FORGE, 0)
+    assert bench.receive(9, Proposal(block=A), FORGE.pre_prepare(A.header), FORGE.prepare(2, A.header)) == []
+    assert bench.votes(VoteKind.PREPARE) == []

@@ -1,26 +1,89 @@
 """What a run is about: validators whose keys follow from their numbers, their genesis, and its era."""
 
+from itertools import count
+
+from msgspec.structs import replace
+
 from consensus.messages import Choice
 from consensus.new_view import EraContext
 from ledger import merkle
 from ledger.blocks import BlockHeader
-from ledger.hashing import ZERO_DIGEST, sha256
+from ledger.hashing import ZERO_DIGEST, Digest, sha256
 from ledger.keys import PublicKey, SigningKey
-from ledger.quantities import Era, Height, TimeMs, ValidatorId
+from ledger.quantities import VALIDATORS_MAX, VALIDATORS_MIN, Era, Height, TimeMs, ValidatorId
 from ledger.validators import Validator, ValidatorSet
 
 EPOCH_MS = 1_700_000_000_000
 """Wall clock at the beginning of every run."""
 
 
-def vote_key(number: int) -> SigningKey:
-    """Return the vote key of a validator."""
-    return SigningKey(sha256(f"vote key {number}".encode()))
+ADD, REMOVE, ROTATE = b"+", b"-", b"~"
+"""An item that begins so and goes on with a number changes the validator set: `+4`, `-2`, `~1` (a new vote key)."""
+
+_SETS: dict[Digest, ValidatorSet] = {}
+"""Every set that a chain of this process could have come to, by the digest in headers."""
+
+
+def vote_key(number: int, generation: int = 0) -> SigningKey:
+    """Return the vote key of a validator, its first one or that after so many rotations."""
+    name = f"vote key {number}" if generation == 0 else f"vote key {number}, rotated {generation} times"
+    return SigningKey(sha256(name.encode()))
+
+
+def key_of(member: Validator) -> SigningKey:
+    """Return the vote key that a set names."""
+    return next(key for key in (vote_key(member.id, turn) for turn in count()) if key.public == member.vote_key)
 
 
 def validator_set(size: int) -> ValidatorSet:
     """Return validators 0 to size - 1."""
-    return ValidatorSet(tuple(_validator(number) for number in range(size)))
+    return _known(ValidatorSet(tuple(_validator(number) for number in range(size))))
+
+
+def set_named(digest: Digest) -> ValidatorSet:
+    """Return the set that a header names."""
+    return _SETS[digest]
+
+
+def is_known(digest: Digest) -> bool:
+    """Return whether a chain could have come to the set with this digest."""
+    return digest in _SETS
+
+
+def changed(digest: Digest, item: bytes) -> Digest:
+    """Return the set after an item: the same one unless it is a change that leaves 4 to 25 validators."""
+    if item[:1] not in {ADD, REMOVE, ROTATE} or not item[1:].isdigit() or digest not in _SETS:
+        return digest
+    members = {member.id: member for member in _SETS[digest].members}
+    number = ValidatorId(int(item[1:]))
+    if (number in members) is (item[:1] == ADD):
+        return digest
+    if item[:1] == ADD:
+        members[number] = _validator(number)
+    elif item[:1] == REMOVE:
+        del members[number]
+    else:
+        turns = (vote_key(number, turn).public for turn in count())
+        next(public for public in turns if public == members[number].vote_key)
+        members[number] = replace(members[number], vote_key=next(turns))
+    if not VALIDATORS_MIN <= len(members) <= VALIDATORS_MAX:
+        return digest
+    return _known(ValidatorSet(tuple(members[one] for one in sorted(members)))).digest
+
+
+def next_context(boundary: BlockHeader, *, window: int = 1) -> EraContext:
+    """Return what everything of the era after a boundary block is checked against."""
+    return EraContext(
+        chain_id=boundary.chain_id,
+        era=Era(boundary.era + 1),
+        validators=set_named(boundary.next_validators),
+        root=Choice(height=Height(boundary.height), digest=boundary.digest),
+        window=window,
+    )
+
+
+def _known(validators: ValidatorSet) -> ValidatorSet:
+    return _SETS.setdefault(validators.digest, validators)
 
 
 def era_context(size: int, *, window: int = 1) -> EraContext:

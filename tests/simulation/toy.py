@@ -11,6 +11,7 @@ from ledger.certificates import CertifiedBlock
 from ledger.errors import InvalidBlock
 from ledger.hashing import Digest, sha256
 from ledger.quantities import Era, Height, TimeMs, ValidatorId
+from tests.simulation.chain import changed
 
 ITEMS_PER_BLOCK = 4
 LAST_ITEM = b"last item of the era"
@@ -108,5 +109,14 @@ def build_header(parent: BlockHeader, items: list[bytes], *, time: TimeMs, propo
         log_size=parent.log_size + len(items),
         log_root=merkle.EMPTY_ROOT,
         validators=parent.next_validators,
-        next_validators=sha256(LAST_ITEM) if LAST_ITEM in items else parent.next_validators,
+        next_validators=_next_validators(parent, items),
     )
+
+
+def _next_validators(parent: BlockHeader, items: list[bytes]) -> Digest:
+    if LAST_ITEM in items:
+        return sha256(LAST_ITEM)
+    validators = parent.next_validators
+    for item in items:
+        validators = changed(validators, item)
+    return validators

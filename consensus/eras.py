@@ -1,0 +1,87 @@
+"""The end of an era: what is said to whoever is still in a past one, and what is kept for the next one.
+
+Certificates and votes never mix eras, so a message of another era is never counted. It is no offence either: its sender
+has appended the boundary block a moment earlier or later, perhaps under a key that is new here. Whoever speaks from the
+past era is sent the certificate of the block that ended it (the body is fetched by digest). What a later era says is a
+hint that the sender is ahead; messages of the very next one wait, a few of each validator, for the engine of that era.
+"""
+
+from collections import deque
+from typing import assert_never
+
+from consensus import catch_up
+from consensus.messages import (
+    Blocks,
+    FetchBlocks,
+    FetchBody,
+    FetchNewView,
+    FetchViewChanges,
+    Finality,
+    Message,
+    NewView,
+    Ping,
+    Pong,
+    Proposal,
+    Status,
+    ViewChange,
+    Votes,
+)
+from consensus.ports import Effects, Moment, Send
+from consensus.replica import Follower, Replica
+from ledger.errors import InputError
+from ledger.quantities import Era, Height, ValidatorId
+
+LATER_EXTRA = 8
+"""Messages of the next era kept of each validator, besides bodies and votes of two windows."""
+
+
+def era_of(message: Message) -> Era | None:
+    """Return the era that a message speaks of, None if of none; raises InputError for votes of several."""
+    match message:
+        case Votes():
+            eras = {vote.era for vote in message.bundle.votes}
+            if len(eras) > 1:
+                raise InputError("votes of one bundle", expected="one era", got=sorted(eras))
+            return eras.pop()
+        case Proposal():
+            return message.block.header.era
+        case ViewChange() | NewView():
+            return message.payload.era
+        case Finality():
+            return message.certificate.era
+        case Status() | FetchNewView():
+            return message.era
+        case FetchBlocks() | Blocks() | FetchBody() | FetchViewChanges() | Ping() | Pong():
+            return None
+        case _:
+            assert_never(message)
+
+
+def answer_past(follower: Follower, sender: ValidatorId, message: Message, now: Moment, out: Effects) -> None:
+    """Send the certificate of the block that ended the last era, not more often than things are resent.
+
+    An answer of another replica is not answered in turn: two that have both gone on would do so for ever.
+    """
+    if isinstance(message, Finality | Proposal):
+        return
+    state = follower.catch_up
+    last = state.answered.get(sender)
+    if last is not None and now.elapsed - last < follower.timing.resend:
+        return
+    boundary = follower.application.block_at(follower.context.root.height)
+    if boundary is not None and boundary.certificate is not None:
+        state.answered[sender] = now.elapsed
+        out.send.append(Send(message=Finality(certificate=boundary.certificate), to=sender))
+
+
+def on_later(follower: Follower, sender: ValidatorId, now: Moment, out: Effects) -> None:
+    """Take a validator's message of a later era for what it shows: a block above the head ended this one."""
+    catch_up.note_head(follower, sender, Height(follower.head.height + 1))
+    catch_up.ask_if_behind(follower, now, out)
+
+
+def keep_for_next(replica: Replica, sender: ValidatorId, era: Era, message: Message) -> None:
+    """Let a message of the very next era wait for its engine; the oldest of that sender goes beyond the bound."""
+    if era == replica.context.era + 1:
+        bound = 4 * replica.context.window + LATER_EXTRA
+        replica.later.setdefault(sender, deque(maxlen=bound)).append(message)

@@ -1,0 +1,130 @@
+"""Following the chain without a vote: a newcomer before its admission, and who has left, lost its vote log or its key.
+
+It takes and serves certified blocks like every replica, through the same functions, and says nothing else: it holds no
+key, so there is nothing that it could sign. It has the members of `Engine` that a runtime uses.
+"""
+
+from collections.abc import Mapping
+
+from consensus import catch_up, eras, finality
+from consensus.errors import ProtocolViolation
+from consensus.messages import Blocks, FetchBlocks, FetchBody, Finality, Message, Proposal, Status
+from consensus.new_view import EraContext
+from consensus.ports import Application, Effects, Event, Head, Moment, Send, Timing
+from consensus.records import VotesRecord
+from consensus.replica import FIRST_VIEW, Follower
+from ledger.blocks import BlockHeader
+from ledger.errors import InputError, VerificationFailed
+from ledger.quantities import Height, ValidatorId, View
+
+
+class Learner:
+    """Follows one era of the chain."""
+
+    is_active = False
+    """It votes in no view."""
+    view: View = FIRST_VIEW
+    """Views mean nothing to it."""
+
+    def __init__(self, *, context: EraContext, head: Head, application: Application, timing: Timing) -> None:
+        """Begin at the appended head."""
+        self._follower = Follower(
+            context=context,
+            application=application,
+            timing=timing,
+            head=head.header,
+            head_certificate=head.certificate,
+        )
+
+    @property
+    def head(self) -> BlockHeader:
+        """Header of the last block that was given out for appending."""
+        return self._follower.head
+
+    @property
+    def primary(self) -> ValidatorId:
+        """Primary of the era's first view: who leads now is not known here."""
+        return self._follower.context.primary(FIRST_VIEW)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the head ends the era: the next one needs an engine or learner of its own."""
+        return self._follower.is_last(self._follower.head)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether f+1 validators claim a higher head."""
+        return catch_up.is_behind(self._follower)
+
+    @property
+    def peer_heads(self) -> Mapping[ValidatorId, Height]:
+        """Heads that validators claim."""
+        return dict(self._follower.catch_up.heads)
+
+    @property
+    def later(self) -> tuple[tuple[ValidatorId, Message], ...]:
+        """Messages that wait for the next era: none."""
+        return ()
+
+    def receive(self, sender: ValidatorId, message: Message, now: Moment) -> Effects:
+        """Take a peer's message; raises ProtocolViolation for blocks that do not verify, StateDivergence."""
+        out = Effects()
+        try:
+            self._dispatch(sender, message, now, out)
+        except (InputError, VerificationFailed) as error:
+            raise ProtocolViolation(sender, f"{type(message).__name__}: {error}") from error
+        return out
+
+    def tick(self, now: Moment) -> Effects:
+        """Let time pass."""
+        out = Effects()
+        catch_up.ask_if_behind(self._follower, now, out)
+        follower = self._follower
+        out.timer_at = now.elapsed + follower.timing.fetch
+        return out
+
+    def take_votes(self) -> VotesRecord | None:
+        """Return nothing: it does not vote."""
+        return None
+
+    def seal(self, now: Moment) -> Effects:
+        """Do nothing: it does not vote."""
+        return self.tick(now)
+
+    def _dispatch(self, sender: ValidatorId, message: Message, now: Moment, out: Effects) -> None:
+        follower = self._follower
+        if isinstance(message, FetchBlocks):
+            catch_up.on_fetch_blocks(follower, sender, message, out)
+        if sender not in follower.context.validators:
+            return
+        era = eras.era_of(message)
+        if era is not None and era < follower.context.era:
+            eras.answer_past(follower, sender, message, now, out)
+        elif era is not None and era > follower.context.era and not isinstance(message, Status):
+            eras.on_later(follower, sender, now, out)
+        match message:
+            case Status():
+                catch_up.note_head(follower, sender, message.head)
+            case Finality() if era == follower.context.era:
+                catch_up.note_head(follower, sender, message.certificate.height)
+            case FetchBody():
+                block = catch_up.appended_body(follower, message.digest)
+                if block is not None:
+                    out.send.append(Send(message=Proposal(block=block), to=sender))
+            case Blocks():
+                self._append(sender, message, now, out)
+        catch_up.ask_if_behind(follower, now, out)
+
+    def _append(self, sender: ValidatorId, message: Blocks, now: Moment, out: Effects) -> None:
+        follower = self._follower
+        blocks = catch_up.verified_blocks(follower, sender, message)
+        if blocks:
+            finality.execute(follower, blocks, now, out)
+            out.events.append(
+                Event(
+                    name="appended",
+                    height=Height(follower.head.height),
+                    view=FIRST_VIEW,
+                    detail=f"{len(blocks)} block(s)",
+                )
+            )

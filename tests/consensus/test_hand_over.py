@@ -1,0 +1,180 @@
+"""From one era to the next: early and late messages, rotated keys, who joins and who leaves, crashes in between."""
+
+import pytest
+from msgspec.structs import replace
+
+from consensus.engine import Engine
+from consensus.eras import LATER_EXTRA
+from consensus.errors import ProtocolViolation
+from consensus.learner import Learner
+from consensus.messages import Blocks, FetchBlocks, FetchBody, Finality, Proposal, Status, Votes
+from consensus.records import decode_record, era_of
+from ledger.blocks import Block
+from ledger.certificates import CertifiedBlock, CommitCertificate
+from ledger.quantities import Era, Height, ValidatorId, View
+from ledger.votes import Vote, VoteBundle, VoteKind
+from tests.consensus.bench import TIMING, Bench
+from tests.consensus.cluster import Cluster
+from tests.consensus.forge import Forge
+from tests.simulation.chain import vote_key
+
+FORGE = Forge()
+BOUNDARY = FORGE.block(FORGE.genesis, b"~2")
+
+
+def next_block(item: bytes = b"x") -> Block:
+    """Return the first block of the next era, by its primary: set[(2 + 0) mod 4]."""
+    return FORGE.block(BOUNDARY.header, item, proposer=2)
+
+
+def next_vote(kind: VoteKind, block: Block, who: int) -> Votes:
+    """Return a vote of the next era, in which validator 2 has a new key."""
+    vote = Vote(kind=kind, era=Era(1), view=View(0), height=block.header.height, digest=block.digest)
+    key = vote_key(who, 1 if who == 2 else 0)
+    chain = FORGE.context.chain_id
+    return Votes(bundle=VoteBundle.sign((vote,), validator=ValidatorId(who), key=key, chain_id=chain))
+
+
+def over(bench: Bench) -> Bench:
+    """Let the era end at a bench."""
+    bench.propose(BOUNDARY)
+    bench.commit_by([1, 2, 3], BOUNDARY)
+    assert (bench.height, bench.engine.head.digest) == (1, BOUNDARY.digest)
+    return bench
+
+
+def test_a_vote_under_a_rotated_key_waits_for_its_era() -> None:
+    bench = Bench(FORGE, 0)
+    first = next_block()
+    bench.application.submit(b"x")
+    bench.receive(2, next_vote(VoteKind.PRE_PREPARE, first, 2))
+    assert len(bench.engine.later) == 1
+    over(bench)
+    assert not bench.engine.later
+    assert [message.digest for message in bench.of_kind(FetchBody)] == [first.digest]
+
+
+def test_what_waits_is_bounded_by_sender_and_only_of_the_next_era() -> None:
+    bench = Bench(FORGE, 0)
+    for _ in range(3 * LATER_EXTRA):
+        bench.receive(1, next_vote(VoteKind.PREPARE, next_block(), 1))
+    assert len(bench.engine.later) == 4 + LATER_EXTRA
+    bench.receive(1, Finality(certificate=_of_era(2)))
+    assert len(bench.engine.later) == 4 + LATER_EXTRA
+
+
+def _of_era(era: int) -> CommitCertificate:
+    return replace(FORGE.certificate(BOUNDARY.header), era=Era(era))
+
+
+def test_a_later_era_makes_one_look_for_blocks() -> None:
+    bench = Bench(FORGE, 0)
+    bench.now = 10.0
+    bench.receive(3, Finality(certificate=_of_era(5)))
+    assert bench.of_kind(FetchBlocks) == [FetchBlocks(start=Height(1), count=64)]
+
+
+def test_who_speaks_from_the_past_era_is_told_how_it_ended_but_not_all_the_time() -> None:
+    bench = over(Bench(FORGE, 0))
+    late = FORGE.prepare(3, FORGE.block(FORGE.genesis, b"other").header)
+    (answer,) = bench.receive(3, late)
+    assert isinstance(answer, Finality)
+    assert (answer.certificate.era, answer.certificate.digest) == (0, BOUNDARY.digest)
+    assert bench.receive(3, late) == []
+    bench.now += TIMING.resend
+    assert bench.receive(3, late) == [answer]
+
+
+def test_an_answer_is_not_answered() -> None:
+    bench = over(Bench(FORGE, 0))
+    assert bench.receive(3, Finality(certificate=FORGE.certificate(BOUNDARY.header))) == []
+
+
+def test_votes_of_two_eras_in_one_bundle_are_nobodys() -> None:
+    bench = Bench(FORGE, 0)
+    votes = [
+        Vote(kind=VoteKind.COMMIT, era=Era(era), view=View(0), height=Height(1), digest=BOUNDARY.digest)
+        for era in (0, 1)
+    ]
+    with pytest.raises(ProtocolViolation, match="one era"):
+        bench.receive(1, FORGE.votes(1, *votes))
+
+
+def test_no_vote_of_the_past_era_counts_in_the_next_one() -> None:
+    bench = over(Bench(FORGE, 0))
+    first = next_block()
+    bench.receive(2, Proposal(block=first), next_vote(VoteKind.PRE_PREPARE, first, 2))
+    for who in (1, 3):
+        past = Vote(kind=VoteKind.COMMIT, era=Era(0), view=View(0), height=Height(2), digest=first.digest)
+        bench.receive(who, FORGE.votes(who, past))
+    assert bench.height == 1
+    for who in (1, 2, 3):
+        bench.receive(who, next_vote(VoteKind.COMMIT, first, who))
+    assert bench.height == 2
+
+
+def test_a_crash_after_the_boundary_block_begins_in_the_next_era_with_nothing_of_the_past_one() -> None:
+    bench = Bench(FORGE, 0)
+    bench.propose(BOUNDARY)
+    bench.prepare_by([2, 3], BOUNDARY)
+    kept = list(bench.records)
+    bench.commit_by([1, 2, 3], BOUNDARY)
+    assert bench.records == []
+    bench.restart(kept)
+    assert {era_of(record) for record in bench.decoded()} == {Era(0)}
+    assert (bench.engine.view, bench.engine.primary, bench.engine.is_active) == (0, 2, True)
+    assert not bench.engine.has_ended
+    assert all(era_of(decode_record(data)) == 0 for data in bench.records)
+
+
+def test_a_validator_that_was_removed_follows_and_still_tells_others_how_its_era_ended() -> None:
+    cluster = Cluster(5)
+    cluster.cut = {ValidatorId(0)}
+    cluster.submit(b"-3", to=[ValidatorId(who) for who in (1, 2, 3, 4)])
+    cluster.settle()
+    assert isinstance(cluster.benches[ValidatorId(3)].machine, Learner)
+    assert all(isinstance(cluster.benches[ValidatorId(who)].machine, Engine) for who in (1, 2, 4))
+    cluster.cut = {ValidatorId(who) for who in (1, 2, 4)}
+    cluster.step(ValidatorId(0), lambda bench: bench.tick(1.0))
+    cluster.settle()
+    assert cluster.benches[ValidatorId(0)].height == 1
+    cluster.cut = set()
+    cluster.submit(b"x")
+    assert cluster.finish()
+    assert cluster.benches[ValidatorId(3)].height == 2
+
+
+def test_a_new_validator_is_needed_for_the_quorum_at_once() -> None:
+    cluster = Cluster(4)
+    cluster.join(ValidatorId(4))
+    cluster.submit(b"+4")
+    cluster.tick(0.0)
+    assert cluster.finish()
+    assert all(len(bench.machine.peer_heads) <= 4 for bench in cluster.up)
+    cluster.down = {ValidatorId(1)}
+    cluster.submit(b"x")
+    assert cluster.finish()
+    assert len(cluster.chain()) == 2
+
+
+def test_a_learner_says_nothing_but_what_it_asks_for_and_serves() -> None:
+    bench = Bench(FORGE, 9)
+    assert isinstance(bench.machine, Learner)
+    assert not bench.machine.is_active
+    bench.receive(1, FORGE.pre_prepare(BOUNDARY.header), Status(era=Era(0), view=View(3), head=Height(1)))
+    bench.receive(2, Status(era=Era(0), view=View(0), head=Height(1)))
+    assert bench.machine.is_behind
+    bench.tick(1.0)
+    assert [type(send.message) for send in bench.sent] == [FetchBlocks]
+    assert bench.records == []
+    assert bench.receive(7, FetchBlocks(start=Height(1), count=1)) == []
+
+
+def test_a_learner_believes_no_block_without_a_quorum() -> None:
+    bench = Bench(FORGE, 9)
+    bench.receive(1, Status(era=Era(0), view=View(0), head=Height(1)))
+    bench.tick(1.0)
+    few = FORGE.certificate(BOUNDARY.header, signers=(0, 1))
+    with pytest.raises(ProtocolViolation):
+        bench.receive(1, Blocks(blocks=(CertifiedBlock(block=BOUNDARY, certificate=few),)))
+    assert bench.height == 0
