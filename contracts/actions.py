@@ -2,14 +2,15 @@
 
 A block begins with the marks due at its time, in key order (time, then task), at most `block_actions_max`; the list is
 taken first, so what an action makes due waits for the next block. It ends with the follow-ups of its transactions, each
-once, in the order of `FollowUp`: attestations counted, first rounds opened, complete rounds closed.
+once, in the order of `FollowUp`: attestations counted, first rounds opened, complete rounds closed; and last with the
+version of the rules that the next block is to follow.
 """
 
 from collections.abc import Iterable
 from itertools import islice, takewhile
 from typing import assert_never
 
-from contracts import due
+from contracts import due, protocols
 from contracts.closing import begin_second_attempt, close, draw_committee
 from contracts.context import BlockContext
 from contracts.due import DueAction, DueMark
@@ -47,7 +48,7 @@ def end(context: BlockContext, state: Overlay, follow_ups: Iterable[FollowUp]) -
     actions: list[SystemAction] = []
     for follow_up in sorted(set(follow_ups)):
         actions += _follow_up(context, state, follow_up)
-    return actions
+    return [*actions, *protocols.activate(context, state)]
 
 
 def _carry_out(context: BlockContext, state: Overlay, mark: DueMark) -> list[SystemAction]:

@@ -16,6 +16,7 @@ from contracts import (
     enrolment,
     equivocation,
     membership,
+    protocols,
     queries,
     tasks,
     updates,
@@ -29,6 +30,7 @@ from ledger.entries import Accepted, ActionEntry, Entry, Receipt, SystemAction, 
 from ledger.parameters import ENTRY_BYTES_MAX
 from ledger.state import Overlay
 from ledger.transactions import (
+    ActivateProtocol,
     Attest,
     Body,
     ChangeValidators,
@@ -103,6 +105,8 @@ def _dispatch(call: Call, body: Body) -> Judgement:  # noqa: PLR0911 - one case 
             return membership.judge(call, body)
         case ReportEquivocation():
             return equivocation.judge(call, body)
+        case ActivateProtocol():
+            return protocols.judge(call, body)
         case _:
             assert_never(body)
 

@@ -36,6 +36,7 @@ from ledger.records import (
     OrganisationRecord,
     ParticipantRecord,
     ParticipationRecord,
+    ProtocolRecord,
     RoundRecord,
     SeatRecord,
     TaskRecord,
@@ -50,6 +51,11 @@ Facts = TypeVar("Facts", LayoutFacts, ModelFacts, UpdateFacts, ReportFacts)
 def parameters(state: StateView) -> ChainParameters:
     """Return the chain's parameters."""
     return _must(_read(state, state_keys.PARAMETERS, ChainParameters))
+
+
+def protocol(state: StateView) -> ProtocolRecord | None:
+    """Return the last decision about the version of the rules."""
+    return _read(state, state_keys.PROTOCOL, ProtocolRecord)
 
 
 def validators(state: StateView) -> ValidatorSet:

@@ -9,6 +9,7 @@ from contracts.attestations import AttestationRule
 from contracts.blobs import BlobRule
 from contracts.enrolment import EnrolmentRule
 from contracts.equivocation import EquivocationRule
+from contracts.protocols import ProtocolRule
 from contracts.seats import MembershipRule
 from contracts.tasks import TaskRule
 from contracts.updates import UpdateRule
@@ -24,6 +25,7 @@ _BODIES: tuple[type[StrEnum], ...] = (
     ApprovalRule,
     MembershipRule,
     EquivocationRule,
+    ProtocolRule,
 )
 
 ALL_RULES: Mapping[str, str] = MappingProxyType(

@@ -97,8 +97,22 @@ class TaskHalted(Noun, frozen=True, kw_only=True, tag=8):
     round: RoundField
 
 
+class ProtocolActivated(Noun, frozen=True, kw_only=True, tag=9):
+    """The next block is the first one of this version of the rules."""
+
+    version: U63
+
+
 SystemAction: TypeAlias = (
-    RoundClosed | CommitteeDrawn | SecondAttempt | RoundDecided | RoundVoided | RoundOpened | TaskFinished | TaskHalted
+    RoundClosed
+    | CommitteeDrawn
+    | SecondAttempt
+    | RoundDecided
+    | RoundVoided
+    | RoundOpened
+    | TaskFinished
+    | TaskHalted
+    | ProtocolActivated
 )
 
 

@@ -9,6 +9,10 @@ ENTRY_BYTES_MAX = 65_535
 """Largest log entry: C2SP tlog-tiles prefixes entries with 16-bit lengths."""
 
 
+PROTOCOLS_KNOWN = frozenset({PROTOCOL_VERSION})
+"""Versions of the rules that this software can follow; a node stops before the first block of any other one."""
+
+
 class ChainParameters(Noun, frozen=True, kw_only=True):
     """Limits and timings that every validator must apply alike."""
 

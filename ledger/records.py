@@ -73,6 +73,15 @@ class SeatRecord(Noun, frozen=True, kw_only=True):
     """Height of the block that gave it this status, or these keys."""
 
 
+class ProtocolRecord(Noun, frozen=True, kw_only=True):
+    """The last decision about the version of the rules; `ChainParameters.protocol` is the version in force."""
+
+    serial: U63
+    version: U63
+    height: HeightField
+    """First block of the version; passed once it is in force."""
+
+
 class ParticipantRecord(Noun, frozen=True, kw_only=True):
     """A training site."""
 

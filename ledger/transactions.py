@@ -104,6 +104,19 @@ class ReportEquivocation(Noun, frozen=True, kw_only=True, tag=8):
     evidence: Evidence
 
 
+class ActivateProtocol(Noun, frozen=True, kw_only=True, tag=9):
+    """From a height on, all follow the next version of the rules; or call off what was decided."""
+
+    serial: U63
+    """Number of the decision, from 1: no approval serves for another one."""
+    version: U63
+    """The one after the current version, or the current one to call off."""
+    height: HeightField
+    """First block of the version; without meaning where it calls off."""
+    approvals: Approvals
+    """Of organisations that together run a quorum of the validators."""
+
+
 Body: TypeAlias = (
     EnrolParticipant
     | RegisterTask
@@ -113,6 +126,7 @@ Body: TypeAlias = (
     | Attest
     | ChangeValidators
     | ReportEquivocation
+    | ActivateProtocol
 )
 
 

@@ -164,6 +164,14 @@ WORDS: Mapping[str, Words] = MappingProxyType(
             "the organisations that approve must together run at least {} validators; they run {}.", (_plain, _plain)
         ),
         "G4": Words("the signature of approval number {} (from 0) does not verify.", (_plain,)),
+        "R1": Words("this would be decision {} about the rules, and says that it is decision {}.", (_plain, _plain)),
+        "R2": Words(
+            "the rules are of version {}; only the next version can be activated, or the current one named to call a "
+            "decision off; this names {}.",
+            (_plain, _plain),
+        ),
+        "R3": Words("no other version of the rules is decided, so there is nothing to call off."),
+        "R4": Words("a new version of the rules may begin at height {} or later, not at {}.", (_number, _number)),
         "W1": Words("only a participant's key may withdraw an update."),
         "W2": Words("there is no task of this name."),
         "W3": Words("the withdrawal is for round {}, but round {} is the current one (0: none is).", (_plain, _plain)),

@@ -15,9 +15,11 @@ from contracts.chain import ExecutedBlock, Tip, genesis_block, replay
 from ledger.blocks import BlockHeader
 from ledger.certificates import CertifiedBlock
 from ledger.entries import Accepted, ActionEntry, CommitteeDrawn, RoundDecided
+from ledger.errors import Undecidable
 from ledger.genesis import FIRST_HEIGHT, Genesis
 from ledger.hashing import Digest
 from ledger.light_client import LightClient
+from ledger.parameters import PROTOCOLS_KNOWN
 from ledger.quantities import Height, ModelVersion, RoundNumber
 from ledger.transactions import RecordBlob, RegisterTask
 from ledger.validators import ValidatorSet
@@ -149,7 +151,11 @@ class _Walk:
         self.chain = ReplayedChain(genesis=genesis, head=first.block.header, state=self._state)
 
     def execute(self, certified: CertifiedBlock) -> ExecutedBlock:
-        """Return what a block does above the tip; raises InvalidBlock."""
+        """Return what a block does above the tip; raises InvalidBlock, or Undecidable for rules of a later release."""
+        version = queries.parameters(self._state).protocol
+        if version not in PROTOCOLS_KNOWN:
+            known = f"one of {sorted(PROTOCOLS_KNOWN)}: a later release has the rules"
+            raise Undecidable(f"protocol version of block {certified.block.header.height}", expected=known, got=version)
         return replay(self._tip, certified.block)
 
     def finalise(self, certified: CertifiedBlock) -> None:

@@ -102,6 +102,7 @@ _BODIES: Mapping[str, Callable[[Record], str]] = {
     "ReportEquivocation": lambda it: (
         f"report equivocation: {OFFENCES.get(it['evidence']['kind'], it['evidence']['kind'])}"
     ),
+    "ActivateProtocol": lambda it: f"activate protocol version {it['version']} from block {it['height']:,} on",
 }
 _CHANGES: Mapping[str, Callable[[Record], str]] = {
     "RegisterLearner": lambda it: f"register a learner of {it['organisation']}",
@@ -119,5 +120,6 @@ _ACTIONS: Mapping[str, Callable[[Record], str]] = {
     "RoundVoided": lambda it: f"{_round(it)} void: {VOID_REASONS.get(it['reason'], it['reason'])}",
     "RoundOpened": lambda it: f"{_round(it)} open on model {short(it['base'])}",
     "TaskFinished": lambda it: f"task {it['task']} finished",
+    "ProtocolActivated": lambda it: f"protocol version {it['version']} from the next block on",
     "TaskHalted": lambda it: f"task {it['task']} halted: two outputs of round {it['round']} have f+1 attestations each",
 }

@@ -7,8 +7,9 @@ under the id, which leaves the signature out.
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 
-from contracts import due
+from contracts import due, queries
 from contracts.chain import ExecutedBlock, Tip, due_now, next_due_time, propose, replay
 from contracts.validity import BlockAdmission
 from ledger.blocks import Block
@@ -16,8 +17,11 @@ from ledger.certificates import CertifiedBlock
 from ledger.entries import TransactionEntry
 from ledger.errors import InputError, InvalidBlock, InvalidTransaction
 from ledger.hashing import Digest, sha256
+from ledger.parameters import PROTOCOLS_KNOWN
 from ledger.quantities import Height, TimeMs, ValidatorId
+from ledger.state import StateView
 from ledger.transactions import SignedTransaction, decode_transaction
+from node.errors import ProtocolUnknown
 from node.mempool import Mempool
 from node.storage.chain_store import ChainStore
 
@@ -28,10 +32,14 @@ VERIFIED_MAX = 65_536
 class ChainApplication:
     """Executes blocks; everything durable is the store's."""
 
-    def __init__(self, store: ChainStore, mempool: Mempool, chain_id: Digest) -> None:
+    def __init__(
+        self, store: ChainStore, mempool: Mempool, chain_id: Digest, *, protocols: AbstractSet[int] = PROTOCOLS_KNOWN
+    ) -> None:
+        """`protocols` are the versions of the rules that this software knows."""
         self._store = store
         self._mempool = mempool
         self._chain_id = chain_id
+        self._protocols = protocols
         self._executed: dict[Digest, ExecutedBlock] = {}
         self._verified: OrderedDict[Digest, None] = OrderedDict()
         self._on_appended: list[Callable[[ExecutedBlock], None]] = []
@@ -57,6 +65,8 @@ class ChainApplication:
     def has_work(self, parent: Digest, time: TimeMs) -> bool:
         """Return whether a block on `parent` would have a due action or a transaction."""
         tip = self._tip(parent)
+        if not self.knows_next(tip.state):
+            return False
         if due_now(tip.state, time):
             return True
         if not len(self._mempool):
@@ -65,10 +75,10 @@ class ChainApplication:
         return any(_passes(admission, waiting.signed) for waiting in self._mempool.candidates())
 
     def prepare_proposal(self, parent: Digest, *, time: TimeMs, proposer: ValidatorId) -> Block:
-        """Build and execute a block of waiting transactions, in fair order."""
+        """Build and execute a block of waiting transactions, in fair order; raises ProtocolUnknown."""
         candidates = (waiting.raw for waiting in self._mempool.candidates())
         executed = propose(
-            self._tip(parent),
+            self._known_tip(parent),
             time=time,
             proposer=proposer,
             candidates=candidates,
@@ -78,13 +88,15 @@ class ChainApplication:
         return executed.block
 
     def process_proposal(self, block: Block) -> None:
-        """Execute a block on its parent and keep the result; raises InvalidBlock."""
+        """Execute a block on its parent and keep the result; raises InvalidBlock, or ProtocolUnknown."""
         digest = block.digest
         if digest not in self._executed:
-            self._executed[digest] = replay(self._tip(block.header.parent), block, self._verify_signature)
+            self._executed[digest] = replay(self._known_tip(block.header.parent), block, self._verify_signature)
 
     def oldest_pending(self, time: TimeMs) -> bytes | None:
         """Name the due action or transaction that has waited longest."""
+        if not self.knows_next(self._store.tip().state):
+            return None
         for mark, _ in due.due_at(self._store.tip().state, time, most=1):
             return mark
         oldest = self._mempool.oldest()
@@ -115,6 +127,25 @@ class ChainApplication:
         for executed, _ in pairs:
             for listener in self._on_appended:
                 listener(executed)
+
+    def knows_next(self, state: StateView) -> bool:
+        """Return whether this software knows the rules of the block after `state`."""
+        return queries.parameters(state).protocol in self._protocols
+
+    def check_next(self, state: StateView) -> None:
+        """Raise ProtocolUnknown unless this software knows the rules of the block after `state`: it must not judge."""
+        if not self.knows_next(state):
+            raise ProtocolUnknown(
+                "protocol version of the next block",
+                expected=f"one of {sorted(self._protocols)}",
+                got=queries.parameters(state).protocol,
+            )
+
+    def _known_tip(self, digest: Digest) -> Tip:
+        """Return the tip below a block that may be judged here; raises as `_tip`, and ProtocolUnknown."""
+        tip = self._tip(digest)
+        self.check_next(tip.state)
+        return tip
 
     def _tip(self, digest: Digest) -> Tip:
         """Return the tip after an appended or executed block; raises InvalidBlock for an unknown one."""

@@ -3,7 +3,7 @@
 import structlog
 
 from contracts.chain import ExecutedBlock
-from ledger.entries import Accepted, TaskFinished, TaskHalted, TransactionEntry
+from ledger.entries import Accepted, TaskHalted, TransactionEntry
 from ledger.quantities import View
 
 log = structlog.get_logger()
@@ -29,8 +29,8 @@ def log_entries(executed: ExecutedBlock, *, view: View) -> None:
             write(
                 "action",
                 action=type(action).__name__,
-                task=action.task,
-                round=None if isinstance(action, TaskFinished) else action.round,
+                task=getattr(action, "task", None),
+                round=getattr(action, "round", None),
                 height=height,
                 view=view,
             )

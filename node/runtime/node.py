@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 
 import structlog
 
@@ -14,11 +15,12 @@ from contracts.chain import ExecutedBlock
 from ledger.encoding import encode
 from ledger.entries import ActionEntry, RoundDecided, RoundVoided
 from ledger.errors import QuorateError
+from ledger.parameters import PROTOCOLS_KNOWN
 from ledger.quantities import Era, Height, RoundNumber, ValidatorId
 from ledger.transactions import Body
 from ledger.validators import ValidatorSet
 from node.config import Configuration
-from node.errors import OperatorNeeded
+from node.errors import OperatorNeeded, ProtocolUnknown
 from node.home import Home
 from node.mempool import Mempool
 from node.runtime.api import NodeApi
@@ -42,6 +44,8 @@ from node.runtime.workers import Worker
 log = structlog.get_logger()
 
 TICK_SECONDS = 1.0
+LEAVE_SECONDS = 1.0
+"""Between the last block that this software knows and the end: time for its votes to reach the others."""
 EXIT_FATAL = 70
 """The node stopped because it could not go on safely; where a person is needed first, `OperatorNeeded` has its own."""
 
@@ -49,8 +53,15 @@ EXIT_FATAL = 70
 class Node:
     """A running validator; `start` once, `stop` once."""
 
-    def __init__(self, home: Home, configuration: Configuration) -> None:
-        """Open everything durable and check it; raises ConfigurationError, InputError, VerificationFailed."""
+    def __init__(
+        self, home: Home, configuration: Configuration, *, protocols: AbstractSet[int] = PROTOCOLS_KNOWN
+    ) -> None:
+        """Open everything durable and check it.
+
+        Raises ConfigurationError, InputError, VerificationFailed, or ProtocolUnknown where the next block follows none
+        of the `protocols` that this software knows.
+        """
+        self._protocols = protocols
         genesis = home.load_genesis()
         self.member = home.membership(genesis)
         self._durable = Durable.open(home, genesis, configuration)
@@ -62,6 +73,9 @@ class Node:
 
     def _assemble(self, home: Home, configuration: Configuration) -> None:
         self.chain = self._durable.chain
+        self.mempool = Mempool(configuration.limits)
+        self.application = ChainApplication(self.chain, self.mempool, self.member.chain_id, protocols=self._protocols)
+        self.application.check_next(self.chain.state)
         self.ending = asyncio.Event()
         """Set when the node cannot go on; `exit_code` says why."""
         self.exit_code = 0
@@ -80,8 +94,6 @@ class Node:
             on_duty=self._on_duty,
             on_violation=self._violation,
         )
-        self.mempool = Mempool(configuration.limits)
-        self.application = ChainApplication(self.chain, self.mempool, self.member.chain_id)
         self.loop = self._make_loop(home, configuration)
         self._gossip = Gossip(
             application=self.application, mempool=self.mempool, broadcast=self.broadcast, poke=self.loop.poke
@@ -104,6 +116,7 @@ class Node:
             store=self._durable.store,
             clocks=self._clocks,
             connected=lambda: self._wires.connected,
+            protocols=self._protocols,
             on_fatal=self._fatal,
         )
         self._holding = Holding(
@@ -124,7 +137,13 @@ class Node:
             watch=self._watch,
             status=self.status,
         )
-        for listener in (self._log_entries, self._holding.on_appended, self.api.on_appended, self._forget_rounds):
+        for listener in (
+            self._log_entries,
+            self._holding.on_appended,
+            self.api.on_appended,
+            self._forget_rounds,
+            self._look_at_protocol,
+        ):
             self.application.on_appended(listener)
 
     # --- the node as its duties see it -------------------------------------------------------------------------------
@@ -279,3 +298,10 @@ class Node:
                 if old >= 1:
                     self._blobs.forget_round(entry.action.task, RoundNumber(old))
         self._committee.look()
+
+    def _look_at_protocol(self, _executed: ExecutedBlock) -> None:
+        """Stop before the first block whose rules this software does not know, once the one below it is everywhere."""
+        try:
+            self.application.check_next(self.chain.state)
+        except ProtocolUnknown as error:
+            asyncio.get_running_loop().call_later(LEAVE_SECONDS, self._fatal, error)

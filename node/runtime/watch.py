@@ -33,6 +33,7 @@ class Watch:
         store: BlobStore,
         clocks: PeerClocks,
         connected: Callable[[], AbstractSet[ValidatorId]],
+        protocols: AbstractSet[int],
         on_fatal: Callable[[BaseException], None],
     ) -> None:
         self.alarms = Alarms()
@@ -43,6 +44,7 @@ class Watch:
         self._lost = set(store.lost)
         self._clocks = clocks
         self._connected = connected
+        self._protocols = protocols
         self._on_fatal = on_fatal
         self._ticks = 0
 
@@ -53,6 +55,7 @@ class Watch:
         self._look_at_links()
         self._look_at_clock()
         self._look_at_blobs()
+        self._look_at_protocol()
         self._look_for_second_node()
 
     def on_facts_differ(self, blob: Digest, peers: int) -> None:
@@ -117,6 +120,17 @@ class Watch:
             self._put(AlarmKind.CORRUPTION, AlarmLevel.CRITICAL, detail, subject="blobs")
         else:
             self.alarms.clear(AlarmKind.CORRUPTION, subject="blobs")
+
+    def _look_at_protocol(self) -> None:
+        decided = queries.protocol(self._chain.state)
+        if decided is None or decided.version in self._protocols:
+            self.alarms.clear(AlarmKind.PROTOCOL)
+            return
+        detail = (
+            f"protocol version {decided.version} begins at block {decided.height:,}, and this software knows "
+            f"{sorted(self._protocols)}: the node stops before that block"
+        )
+        self._put(AlarmKind.PROTOCOL, AlarmLevel.CRITICAL, detail)
 
     def _look_for_second_node(self) -> None:
         met = [peer for peer, found in self._clocks.offsets.items() if found.second_node]

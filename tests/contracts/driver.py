@@ -6,7 +6,7 @@ from contracts import queries
 from contracts.chain import ExecutedBlock, Tip, genesis_block, propose, replay
 from ledger.blobs import BlobFacts, Hold, HoldSignature
 from ledger.encoding import encode
-from ledger.entries import Accepted, ActionEntry, Rejected, SystemAction, TransactionEntry, Verdict
+from ledger.entries import Accepted, ActionEntry, ProtocolActivated, Rejected, SystemAction, TransactionEntry, Verdict
 from ledger.hashing import Digest, sha256
 from ledger.keys import SigningKey
 from ledger.parameters import ChainParameters
@@ -29,6 +29,11 @@ def verdicts(executed: ExecutedBlock) -> list[Verdict]:
 def actions(executed: ExecutedBlock) -> list[SystemAction]:
     """Return the actions of the chain itself in a block, in order."""
     return [entry.action for entry in executed.entries if isinstance(entry, ActionEntry)]
+
+
+def task_actions(executed: ExecutedBlock) -> list[tuple[type[SystemAction], str]]:
+    """Return what the chain did about tasks in a block, and which, in order."""
+    return [(type(done), done.task) for done in actions(executed) if not isinstance(done, ProtocolActivated)]
 
 
 def refused(rule: str, *values: int) -> Rejected:

@@ -10,7 +10,7 @@ from ledger.quantities import ModelVersion, ParticipantId, RoundNumber
 from ledger.records import GlobalModelRecord, RoundStatus, TaskStatus
 from ledger.tasks import rule_digest
 from ledger.transactions import RegisterTask
-from tests.contracts.driver import actions, refused, verdicts
+from tests.contracts.driver import actions, refused, task_actions, verdicts
 from tests.contracts.training import MODEL, TASK, Training, task_spec
 
 SPEC = task_spec()
@@ -245,7 +245,7 @@ def test_follow_ups_run_in_a_fixed_order_whatever_the_order_of_transactions() ->
     members = chain.round().committee[:2]
     register = chain.sign(chain.operator, RegisterTask(task=replace(SPEC, name="a-task")))
     executed = chain.block(register, *(chain.sign(chain.members.services[member], outcome) for member in members))
-    assert [(type(action), action.task) for action in actions(executed)] == [
+    assert task_actions(executed) == [
         (RoundDecided, TASK),
         (RoundOpened, TASK),
         (RoundOpened, "a-task"),

@@ -26,7 +26,7 @@ from ledger.quantities import U63_MAX, ParticipantId, RoundNumber, TimeMs
 from ledger.records import RoundStatus, TaskStatus
 from ledger.tasks import CappedExamples, Mean
 from ledger.transactions import RegisterTask
-from tests.contracts.driver import actions, refused
+from tests.contracts.driver import actions, refused, task_actions
 from tests.contracts.training import ATTEMPT_MS, DEADLINE_MS, MODEL, TASK, Training, task_spec, update_facts
 
 SPEC = task_spec()
@@ -230,7 +230,7 @@ def test_a_delayed_draw_uses_the_digest_of_the_block_before_it() -> None:
     chain.send_all([1, 2, 3])
     chain.block(time=chain.time + DEADLINE_MS + 5_000)
     between = chain.block(after=0)
-    assert actions(between)[0].task == "another"
+    assert task_actions(between)[0][1] == "another"
     (drawn,) = actions(chain.block(after=0))
     assert drawn == CommitteeDrawn(
         task=TASK,

@@ -28,6 +28,7 @@ def test_numbers_run_from_one_without_gaps() -> None:
         "G": 4,
         "V": 13,
         "E": 9,
+        "R": 4,
     }
     assert all(numbers == list(range(1, len(numbers) + 1)) for numbers in letters.values())
 

@@ -13,7 +13,7 @@ from ledger.quantities import Height, ParticipantId, RoundNumber
 from ledger.records import ParticipationRecord
 from ledger.tasks import Invitation
 from ledger.transactions import RegisterTask, SubmitUpdate
-from tests.contracts.driver import actions, digest, refused, verdicts
+from tests.contracts.driver import actions, digest, refused, task_actions, verdicts
 from tests.contracts.training import (
     DEADLINE_MS,
     LAYOUT,
@@ -114,7 +114,7 @@ def test_u5_an_update_is_late_even_if_the_closure_has_to_wait() -> None:
     waiting = queries.round_record(chain.state, "another", RoundNumber(1))
     assert waiting is not None
     executed = chain.block(late, time=waiting.deadline)
-    assert [action.task for action in actions(executed)] == [TASK]
+    assert [task for _, task in task_actions(executed)] == [TASK]
     assert verdicts(executed) == [refused("U5", waiting.deadline, waiting.deadline)]
 
 

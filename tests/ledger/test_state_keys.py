@@ -15,7 +15,16 @@ from tests.ledger.helpers import digest, key
 from tests.ledger.strategies import digests, names, values
 
 numbers = st.integers(0, 2**63 - 1)
-CONSTANTS = ("PARAMETERS", "VALIDATORS", "ERA", "PARTICIPANTS_COUNT", "SEATS_COUNT", "TASKS_OPEN", "EVIDENCE_COUNT")
+CONSTANTS = (
+    "PARAMETERS",
+    "VALIDATORS",
+    "ERA",
+    "PROTOCOL",
+    "PARTICIPANTS_COUNT",
+    "SEATS_COUNT",
+    "TASKS_OPEN",
+    "EVIDENCE_COUNT",
+)
 FUNCTIONS: dict[str, st.SearchStrategy[tuple[Any, ...]]] = {
     "key": st.tuples(digests()),
     "seat": st.tuples(numbers),

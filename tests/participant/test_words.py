@@ -28,6 +28,7 @@ CONTRACTS = (
     "membership",
     "seats",
     "equivocation",
+    "protocols",
 )
 
 

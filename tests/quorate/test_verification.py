@@ -9,6 +9,7 @@ import pytest
 from contracts import queries
 from ledger.errors import ConfigurationError
 from ledger.quantities import Height, ModelVersion
+from quorate import verification
 from quorate.chain_folder import ChainFolder, ChainFolderWriter, block_name
 from quorate.errors import EvidenceMissing, NotOnChain
 from quorate.verdicts import Outcome, Request, verify
@@ -58,6 +59,13 @@ def test_without_replay_no_blob_is_needed(copy: Path) -> None:
     verdict = verdict_on(copy, replay=False)
     assert verdict.outcome is Outcome.VERIFIED
     assert not verdict.report.passed.keys() & {Step.BLOBS, Step.RECIPE}
+
+
+def test_rules_of_a_later_release_are_left_to_that_release(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verification, "PROTOCOLS_KNOWN", frozenset({0}))
+    verdict = verdict_on(exported)
+    assert verdict.outcome is Outcome.UNDECIDED
+    assert "protocol version of block 1: expected one of [0]" in str(verdict.errors[0])
 
 
 def test_one_model_is_verified_by_itself(exported: Path) -> None:

@@ -28,6 +28,7 @@ from ledger.entries import (
     Accepted,
     ActionEntry,
     CommitteeDrawn,
+    ProtocolActivated,
     Receipt,
     Rejected,
     RoundClosed,
@@ -67,6 +68,7 @@ from ledger.tasks import (
     TrimmedMean,
 )
 from ledger.transactions import (
+    ActivateProtocol,
     Attest,
     Body,
     ChangeValidators,
@@ -205,6 +207,7 @@ ACTIONS: tuple[SystemAction, ...] = (
     RoundOpened(task=TASK, round=ROUND, base=digest("base")),
     TaskFinished(task=TASK),
     TaskHalted(task=TASK, round=ROUND),
+    ProtocolActivated(version=2),
 )
 TRANSACTION = Transaction(
     chain_id=CHAIN,
@@ -251,6 +254,7 @@ def statements() -> Iterator[Noun]:
     yield from FACTS
     yield from BODIES
     yield from (*CHANGES, KEYS, PROPOSED, APPROVED)
+    yield ActivateProtocol(serial=3, version=2, height=Height(5_000), approvals=(APPROVAL,))
     yield from ACTIONS
     yield from ENTRIES[1:]
     yield from (LAYOUT, *LAYOUT.tensors[:1], SPEC, *INVITED[:1])

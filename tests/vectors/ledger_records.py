@@ -19,6 +19,7 @@ from ledger.records import (
     OrganisationRecord,
     ParticipantRecord,
     ParticipationRecord,
+    ProtocolRecord,
     RoundRecord,
     RoundStatus,
     SeatRecord,
@@ -147,6 +148,7 @@ def records() -> Iterator[Noun]:
         status=SeatStatus.LEARNER,
         since=Height(2),
     )
+    yield ProtocolRecord(serial=3, version=2, height=Height(5_000))
     yield ParticipantRecord(
         participant=ParticipantId(5), organisation="org-00", name="site-1", key=PARTICIPANT.public, enrolled=Height(3)
     )

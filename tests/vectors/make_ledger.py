@@ -149,6 +149,7 @@ def _state_keys() -> dict[str, Plain]:
         "parameters": state_keys.PARAMETERS,
         "validators": state_keys.VALIDATORS,
         "era": state_keys.ERA,
+        "protocol": state_keys.PROTOCOL,
         "participants_count": state_keys.PARTICIPANTS_COUNT,
         "seats_count": state_keys.SEATS_COUNT,
         "seat": state_keys.seat(ValidatorId(772)),
