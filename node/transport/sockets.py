@@ -1,6 +1,8 @@
 """Addresses and TCP sockets of links."""
 
+import contextlib
 import socket
+import sys
 
 from ledger.errors import ConfigurationError
 
@@ -10,8 +12,15 @@ Address = tuple[str, int]
 BACKLOG = 128
 """Connections that wait to be accepted: every validator and a good many strangers may come at once."""
 
-KEEPALIVE = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 30_000))
-"""A peer whose host vanished is given up after half a minute, idle (s, s, probes) or not (ms); where the system can."""
+KEEPALIVE = (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 2), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 10_000))
+"""A peer whose host vanished is given up after some ten seconds, idle (s, s, probes) or not (ms), and dialled again;
+where the system can."""
+
+RTO_MAX = (44, 1_000)
+"""TCP_RTO_MAX_MS, which Python does not name: longest wait before bytes that nobody confirmed are sent again.
+
+By itself TCP doubles that wait, so that a network that was cut for 20 s and is whole again stays silent for up to 20 s
+more (measured: 9.8 s, and 1.0 s with this). Linux 6.15; elsewhere links that were cut for long are dialled anew."""
 
 
 def parse_address(text: str) -> Address:
@@ -57,3 +66,6 @@ def tune(link: socket.socket) -> None:
         option = getattr(socket, name, None)
         if option is not None:
             link.setsockopt(socket.IPPROTO_TCP, option, value)
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # an older kernel
+            link.setsockopt(socket.IPPROTO_TCP, *RTO_MAX)

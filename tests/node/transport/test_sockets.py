@@ -1,13 +1,15 @@
 """Addresses and sockets."""
 
+import platform
 import socket
+import sys
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.errors import ConfigurationError
-from node.transport.sockets import Address, format_address, listening_socket, parse_address, tune
+from node.transport.sockets import RTO_MAX, Address, format_address, listening_socket, parse_address, tune
 
 HOSTS = st.one_of(
     st.from_regex(r"\A[a-z0-9]([a-z0-9.-]{0,40}[a-z0-9])?\Z"),
@@ -56,6 +58,17 @@ def test_a_link_sends_at_once_and_notices_hosts_that_vanish() -> None:
         tune(link)
         assert link.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert link.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+
+
+def _is_new_linux() -> bool:
+    return sys.platform == "linux" and tuple(map(int, platform.release().split(".")[:2])) >= (6, 15)
+
+
+@pytest.mark.skipif(not _is_new_linux(), reason="TCP_RTO_MAX_MS is of Linux 6.15")
+def test_a_network_that_is_whole_again_is_noticed_within_a_second() -> None:
+    with socket.socket() as link:
+        tune(link)
+        assert link.getsockopt(socket.IPPROTO_TCP, RTO_MAX[0]) == RTO_MAX[1] == 1_000
 
 
 def test_accepted_connections_send_at_once() -> None:
