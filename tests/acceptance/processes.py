@@ -82,13 +82,14 @@ class ValidatorProcess:
         file = self.home / "keys" / "operator.key"
         return decode_key_for(KeyPurpose.OPERATOR, file.read_bytes(), file=file)
 
-    def start(self) -> None:
-        """Start the process."""
+    def start(self, *, file_bytes_max: int | None = None) -> None:
+        """Start the process, which can make no file longer than that: as on a full disk."""
         assert not self.is_running
+        limit = [] if file_bytes_max is None else ["prlimit", f"--fsize={file_bytes_max}:", "--"]
         arguments = ["node", "start", "--home", str(self.home), "--genesis", str(self._genesis)]
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                [*self._prefix, sys.executable, "-m", "quorate", *arguments, "--log-format", "json"],
+                [*self._prefix, *limit, sys.executable, "-m", "quorate", *arguments, "--log-format", "json"],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

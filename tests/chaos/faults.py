@@ -16,6 +16,8 @@ class Kind(StrEnum):
     KILL_PRIMARY = "kill-primary"
     KILL_ALL = "kill-all"
     """All at once, as when the power fails, again and again."""
+    KILL_STARTING = "kill-starting"
+    """SIGKILL of one, again and again while it starts and recovers."""
     PAUSE = "pause"
     """SIGSTOP of some, and later SIGCONT."""
     PAUSE_PRIMARY = "pause-primary"
@@ -46,6 +48,10 @@ ON_LINKS = frozenset({Kind.ISOLATE, Kind.ISOLATE_PRIMARY, Kind.HALVES, Kind.ONE_
 """Need a network that can fail."""
 OF_PRIMARY = frozenset({Kind.KILL_PRIMARY, Kind.PAUSE_PRIMARY, Kind.ISOLATE_PRIMARY})
 OF_ONE = frozenset({Kind.ISOLATE, Kind.ONE_WAY, Kind.FULL_DISK, Kind.TORN_LOG, Kind.DAMAGED_LOG, Kind.DAMAGED_DATABASE})
+MAY_BE_LONG = frozenset({Kind.PAUSE, Kind.PAUSE_PRIMARY, Kind.ISOLATE, Kind.ISOLATE_PRIMARY, Kind.HALVES})
+LONG_RATIO = 0.2
+LONG_SECONDS = 40.0
+"""Beyond every timeout of a link."""
 SHORT = {Kind.KILL_ALL, Kind.TORN_LOG, Kind.LAST_RECORD, Kind.DAMAGED_LOG, Kind.DAMAGED_DATABASE}
 
 
@@ -99,10 +105,13 @@ def draw(chance: Random, kinds: Sequence[Kind], *, size: int, seconds_max: float
         link = Link(loss=chance.uniform(0.01, 0.2), jitter_ms=chance.uniform(0, 20), duplicate=chance.uniform(0, 0.2))
     elif kind is Kind.DELAY:
         link = Link(delay_ms=chance.uniform(5, 150), jitter_ms=chance.uniform(0, 50))
+    seconds = 0.5 if kind in SHORT else chance.uniform(0.5, seconds_max)
+    if kind in MAY_BE_LONG and chance.random() < LONG_RATIO:
+        seconds = chance.uniform(seconds_max, LONG_SECONDS)
     return Fault(
         kind=kind,
         victims=victims,
-        seconds=0.5 if kind in SHORT else chance.uniform(0.5, seconds_max),
+        seconds=seconds,
         link=link,
         outward=chance.random() < 0.5,
         seed=chance.getrandbits(32),

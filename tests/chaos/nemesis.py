@@ -34,6 +34,7 @@ class Nemesis:
             Kind.KILL: self._kill,
             Kind.KILL_PRIMARY: self._kill,
             Kind.KILL_ALL: self._kill,
+            Kind.KILL_STARTING: self._kill_starting,
             Kind.PAUSE: self._pause,
             Kind.PAUSE_PRIMARY: self._pause,
             Kind.FULL_DISK: self._full_disk,
@@ -92,6 +93,19 @@ class Nemesis:
             self._cluster.start(place)
         return ""
 
+    def _kill_starting(self, fault: Fault, victims: list[int]) -> str:
+        (place,) = victims
+        chance = Random(fault.seed)
+        end, times = time.monotonic() + fault.seconds, 0
+        self._cluster.kill(place)
+        while time.monotonic() < end:
+            self._cluster.start(place)
+            time.sleep(chance.uniform(0.3, 2.5))  # from before it has read anything to after it has linked up
+            self._cluster.kill(place)
+            times += 1
+        self._cluster.start(place)
+        return f"{times} times"
+
     def _pause(self, fault: Fault, victims: list[int]) -> str:
         for place in victims:
             self._cluster.pause(place)
@@ -110,6 +124,8 @@ class Nemesis:
         damage.leave_no_room(validator, file)
         seconds = self._cluster.wait(lambda: not validator.is_running, f"validator {place} to stop for want of room")
         self._check_refusal(place, {"storage-failed"}, during="running")
+        validator.start(file_bytes_max=0)
+        self._check_refusal(place, {"storage-failed"}, during="starting")
         time.sleep(fault.seconds)
         self._cluster.start(place)
         return f"no room beyond {file.name}; stopped after {seconds:.1f} s"
