@@ -30,6 +30,7 @@ COMMANDS = {
     "demo": "A whole consortium on this machine: trains, is attacked, crashes, and is audited.",
     "network": "Validators of a trial network on this machine.",
     "node": "Set up, start and look at one validator.",
+    "backup": "Back up a stopped node, check a backup, and restore one.",
     "organisation": "Set up a member that only trains.",
     "genesis": "Assemble the file from which a chain begins, and look at it.",
     "config": "Check a node's settings.",

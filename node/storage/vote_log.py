@@ -185,6 +185,16 @@ def _locked(path: Path) -> int:
     return lock
 
 
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a vote log, there or not, so that no node runs on its home meanwhile; raises HomeInUse."""
+    lock = _locked(path)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
 def _check_size(records: Sequence[bytes]) -> None:
     total = sum(map(len, records))
     if total > GROUP_BYTES_MAX:
