@@ -26,9 +26,9 @@ def create(
     to: Annotated[Path, typer.Option(help="File to write, or a folder for it; never overwritten.")],
     with_keys: Annotated[bool, typer.Option("--with-keys", help="Put the private keys in, too.")] = False,  # noqa: FBT002
 ) -> Answer:
-    """Check the chain of a stopped node, and write it with its blobs and settings into one file.
+    """Check a stopped node's chain, and write one file.
 
-    Private keys stay out unless asked for: keep them apart. The vote log is never in a backup.
+    It holds the chain, blobs, genesis and settings. Private keys stay out unless asked for: keep them apart. The vote log is never in a backup.
     """
     from node import backup  # noqa: PLC0415 - LevelDB, only where it is opened
 
@@ -40,9 +40,9 @@ def create(
 
 @app.command("check", epilog=example("backup check backups/quorate-cardiology-1204.tar --genesis genesis.json"))
 def check(file: File, genesis: GenesisFile = None) -> Answer:
-    """Check every file of a backup by its SHA-256, then the chain in it.
+    """Check every file of a backup, and its chain.
 
-    The head's certificate is verified, and the state root is computed again from every entry.
+    Each file by its SHA-256; the head's certificate is verified, and the state root is computed again from every entry.
     """
     from node import backup  # noqa: PLC0415
 
