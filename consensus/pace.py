@@ -87,34 +87,37 @@ class Pace:
             self._decided(appended_at - self.item_at)
         self.item, self.item_at = item, now
 
-    def forget_view(self) -> None:
-        """Begin anew in another view."""
-        self.item = None
-        self.decisions.clear()
-
     def is_slow(self, now: float) -> bool:
         """Return whether the primary needs longer than the network does."""
         if len(self.decisions) < SAMPLES_MIN:
             return False
-        allowed = max(self.timing.view / 8, ROUND_TRIPS * self.round_trip)
-        if now < self.allowed_until:
-            allowed = max(allowed, self.allowance)
-        slow = sum(self.decisions) > SAMPLES * allowed
+        slow = sum(self.decisions) > SAMPLES * self._allowed(now)
         if len(self.decisions) == SAMPLES and not slow:
             self.slow_primaries.clear()
         return slow
 
-    def note_slow(self, primary: ValidatorId, now: float) -> None:
-        """Note who is given up for slowness; what f+1 primaries could not do better is allowed from then on."""
-        self.slow_primaries[primary] = sum(self.decisions) / len(self.decisions)
+    def leave_view(self, primary: ValidatorId, now: float) -> None:
+        """Begin anew in another view; what f+1 primaries could not do better is allowed from then on.
+
+        Who only joins the others notes that the primary was slow too: it would not know else when to stop.
+        """
+        mean = sum(self.decisions) / len(self.decisions) if self.decisions else 0.0
+        if len(self.decisions) >= SAMPLES_MIN // 2 and mean > self._allowed(now):
+            self.slow_primaries[primary] = mean
         if len(self.slow_primaries) >= self.validators.weak_quorum:
             self.allowance = 2 * min(self.slow_primaries.values())
             self.allowed_until = now + SECONDS_ALLOWED
             self.slow_primaries.clear()
+        self.item = None
+        self.decisions.clear()
 
     def excuse(self, seconds: float) -> None:
         """Leave out a time in which this process did not listen."""
         self.item_at += seconds
+
+    def _allowed(self, now: float) -> float:
+        allowed = max(self.timing.view / 8, ROUND_TRIPS * self.round_trip)
+        return max(allowed, self.allowance) if now < self.allowed_until else allowed
 
     def _decided(self, seconds: float) -> None:
         """Count a decision, and take back doublings of the timeout that are not needed."""

@@ -207,7 +207,7 @@ class Replica(Follower):
         self.catch_up.bodies.clear()
         self.timers.deadlines.clear()
         self.timers.view_at = self.timers.new_view_at = None
-        self.pace.forget_view()
+        self.pace.leave_view(self.context.primary(self.last_entered), self.head_at)
         self.tally.prune(head=self.head.height, view=self.view)
 
     def note(self, out: Effects, name: str, detail: str = "") -> None:

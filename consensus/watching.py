@@ -48,7 +48,6 @@ def judge(replica: Replica, now: Moment) -> str | None:
     if replica.is_primary or replica.safety.start is None:
         return None
     if replica.pace.is_slow(now.elapsed) and not catch_up.is_behind(replica):
-        replica.pace.note_slow(replica.primary, now.elapsed)
         return "the primary is slow"
     if timers.view_at is None and _is_primary_alone_silent(replica, now):
         return "the primary is silent"

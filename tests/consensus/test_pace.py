@@ -104,7 +104,7 @@ def test_what_round_trips_explain_is_not_slow() -> None:
 
 def test_another_view_begins_without_samples() -> None:
     timers = decided(pace(), [0.9] * SAMPLES)
-    timers.forget_view()
+    timers.leave_view(ValidatorId(1), 0.0)
     assert not timers.is_slow(0.0)
 
 
@@ -114,12 +114,11 @@ def test_what_f_plus_1_primaries_could_not_do_better_is_allowed_for_a_while() ->
         assert timers.allowed_until == 0.0
         decided(timers, [seconds] * SAMPLES)
         assert timers.is_slow(5.0)
-        timers.note_slow(ValidatorId(primary), 5.0)
-        timers.forget_view()
+        timers.leave_view(ValidatorId(primary), 5.0)
     decided(timers, [0.7] * SAMPLES)
     assert not timers.is_slow(5.0)
     assert timers.is_slow(5.0 + SECONDS_ALLOWED)
-    timers.forget_view()
+    timers.leave_view(ValidatorId(4), 5.0)
     decided(timers, [0.9] * SAMPLES)
     assert timers.is_slow(5.0), "twice what the best of them achieved, and no more"
 
@@ -128,10 +127,18 @@ def test_primaries_that_were_slow_long_before_a_quick_one_excuse_nobody() -> Non
     timers = pace(4)
     for primary, seconds in ((1, 0.9), (2, 0.01), (3, 0.9)):
         decided(timers, [seconds] * SAMPLES)
-        if timers.is_slow(5.0):
-            timers.note_slow(ValidatorId(primary), 5.0)
-        timers.forget_view()
+        timers.is_slow(5.0)
+        timers.leave_view(ValidatorId(primary), 5.0)
     assert timers.allowed_until == 0.0
+
+
+def test_who_joins_the_others_knows_as_well_that_the_primary_was_slow() -> None:
+    timers = pace(4)
+    for primary in (1, 2):
+        decided(timers, [0.5] * (SAMPLES_MIN // 2))
+        assert not timers.is_slow(5.0)
+        timers.leave_view(ValidatorId(primary), 5.0)
+    assert timers.allowance == 1.0
 
 
 def test_time_without_pending_items_is_no_decision() -> None:
