@@ -45,7 +45,7 @@ def judge(replica: Replica, now: Moment) -> str | None:
         return "nobody started the view in time"
     if timers.view_at is not None and now.elapsed >= timers.view_at and _is_application_current(replica):
         return "the oldest pending item was not decided"
-    if replica.is_primary or replica.safety.start is None:
+    if replica.is_primary or replica.safety.start is None or replica.is_last(replica.head):
         return None
     if replica.pace.is_slow(now.elapsed) and not catch_up.is_behind(replica):
         return "the primary is slow"
@@ -55,8 +55,9 @@ def judge(replica: Replica, now: Moment) -> str | None:
 
 
 def hear(replica: Replica, sender: ValidatorId, now: Moment) -> None:
-    """Note a sign of life."""
-    replica.timers.heard[sender] = now.elapsed
+    """Note a validator's sign of life."""
+    if sender in replica.context.validators:
+        replica.timers.heard[sender] = now.elapsed
 
 
 def on_ping(replica: Replica, sender: ValidatorId, ping: Ping, now: Moment, out: Effects) -> None:

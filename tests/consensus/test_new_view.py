@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from consensus.messages import ViewChange
 from consensus.new_view import choose, verify_new_view
+from ledger.blocks import Block
 from ledger.certificates import CommitCertificate, PreparedCertificate
 from ledger.quantities import Height
 from tests.consensus.forge import Forge, choice
@@ -155,3 +156,43 @@ def test_b4_choose_returns_for_every_legal_set_and_does_not_depend_on_its_order(
 @given(legal_view_changes())
 def test_every_legal_set_makes_a_new_view_that_every_replica_accepts(changes: list[ViewChange]) -> None:
     assert verify_new_view(FORGE.context, FORGE.new_view(changes), changes) == choose(FORGE.context, changes)
+
+
+@st.composite
+def after_a_commit(draw: st.DrawFn) -> tuple[Forge, Block, list[ViewChange]]:
+    """Draw what any quorum may show after a quorum has committed a block in view 2, f of them being Byzantine.
+
+    An honest member of the committing quorum shows a certificate of an ancestor, and everything from there up to the
+    block as prepared in view 2 (the prefix rule). Everybody else shows whatever could be prepared, in older views too.
+    """
+    size = draw(st.integers(4, 25))
+    forge = Forge(size, 4)
+    chain, other = forge.chain(4), forge.chain(4, name="other")
+    height = draw(st.integers(1, 3))
+    committed = set(draw(st.permutations(range(size)))[: forge.quorum])
+    byzantine = set(draw(st.permutations(range(size)))[: forge.context.validators.faulty_max])
+    changes = []
+    for who in sorted(draw(st.permutations(range(size)))[: forge.quorum]):
+        head = draw(st.integers(0, height))
+        certificate = forge.certificate(chain[head - 1].header, 2, signers=[]) if head else None
+        shown = {}
+        for place in draw(st.sets(st.integers(head + 1, 4))):
+            block, view = draw(st.sampled_from([(chain, 0), (chain, 2), (other, 0), (other, 1)]))
+            shown[place] = forge.prepared(block[place - 1].header, view, signers=[])
+        if who in committed - byzantine:
+            for place in range(head + 1, height + 1):
+                shown[place] = forge.prepared(chain[place - 1].header, 2, signers=[])
+        prepared = [shown[place] for place in sorted(shown)]
+        changes.append(forge.view_change(who, 3, certificate=certificate, prepared=prepared))
+    return forge, chain[height - 1], changes
+
+
+@settings(deadline=None, max_examples=200)
+@given(after_a_commit())
+def test_b1_the_walk_keeps_a_committed_block_whatever_the_number_of_validators(
+    drawn: tuple[Forge, Block, list[ViewChange]],
+) -> None:
+    forge, block, changes = drawn
+    start = choose(forge.context, changes)
+    kept = {start.base.digest, *(one.digest for one in start.choices)}
+    assert block.digest in kept or start.base.height > block.header.height

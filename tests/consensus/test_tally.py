@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from consensus.tally import EQUIVOCATIONS_MAX, VIEWS_BEHIND, Tally
 from ledger.blocks import Block
-from ledger.quantities import Height, ValidatorId, View, quorum
+from ledger.quantities import Height, ValidatorId, View, faulty_max, quorum
 from ledger.votes import VoteKind
 from tests.consensus.forge import Forge
 
@@ -165,6 +165,20 @@ def test_b2_every_pair_of_quorums_that_the_tally_certifies_shares_an_honest_vali
         others = [who for who in range(size) if who not in first]
         fewest = needed - len(others)  # of those that any other quorum must share with it
         assert fewest > (size - 1) // 3
+
+
+@settings(deadline=None, max_examples=300)
+@given(size=st.integers(4, 25), data=st.data())
+def test_b2_drawn_quorums_and_prepared_sets_share_an_honest_validator(size: int, data: st.DataObject) -> None:
+    """A prepared set is the primary and q-1 backups, so those of two views meet as quorums do."""
+    shapes = []
+    for _ in range(2):
+        order = data.draw(st.permutations(range(size)))
+        primary, backups = order[0], order[1:]
+        shapes.append({"committed": set(order[: quorum(size)]), "prepared": {primary, *backups[: quorum(size) - 1]}})
+    for first in shapes[0].values():
+        for second in shapes[1].values():
+            assert len(first & second) > faulty_max(size)
 
 
 @settings(deadline=None, max_examples=60)

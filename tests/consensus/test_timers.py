@@ -198,3 +198,11 @@ def test_heartbeats_alone_change_no_view() -> None:
     bench = Bench(FORGE, 0)
     heartbeats(bench, [1, 2, 3], 100)
     assert not bench.of_kind(ViewChange)
+
+
+def test_a_learner_counts_neither_as_heard_nor_as_a_member_of_a_quorum() -> None:
+    bench = Bench(FORGE, 0)
+    heartbeats(bench, [1, 2, 3], 1)
+    heartbeats(bench, [2, 9], 20)
+    assert bench.engine.view == 0
+    assert 9 not in bench.engine._replica.timers.heard
