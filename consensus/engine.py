@@ -58,7 +58,10 @@ class Engine:
     ) -> None:
         """Begin at the appended head, with what the vote log holds."""
         tip = Choice(height=head.header.height, digest=head.header.digest)
-        safety = SafetyRules(context=context, validator=validator, key=key, head=tip, certificate=head.certificate)
+        certificate = (
+            None if tip.height == context.root.height else head.certificate
+        )  # that of the root is no era's own
+        safety = SafetyRules(context=context, validator=validator, key=key, head=tip, certificate=certificate)
         self._replica = Replica(
             context=context,
             id=validator,
@@ -67,7 +70,7 @@ class Engine:
             timing=timing,
             drift_ms=drift_ms,
             head=head.header,
-            head_certificate=head.certificate,
+            head_certificate=certificate,
         )
         restoring.restore(self._replica, records)
 

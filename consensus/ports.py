@@ -105,7 +105,7 @@ class Head:
 
     header: BlockHeader
     certificate: CommitCertificate | None
-    """None at the root of an era."""
+    """Its own; None for genesis alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

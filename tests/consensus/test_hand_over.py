@@ -7,7 +7,8 @@ from consensus.engine import Engine
 from consensus.eras import LATER_EXTRA
 from consensus.errors import ProtocolViolation
 from consensus.learner import Learner
-from consensus.messages import Blocks, FetchBlocks, FetchBody, Finality, Proposal, Status, Votes
+from consensus.messages import Blocks, FetchBlocks, FetchBody, Finality, Proposal, Status, ViewChange, Votes
+from consensus.new_view import verify_view_change
 from consensus.records import decode_record, era_of
 from ledger.blocks import Block
 from ledger.certificates import CertifiedBlock, CommitCertificate
@@ -178,3 +179,13 @@ def test_a_learner_believes_no_block_without_a_quorum() -> None:
     with pytest.raises(ProtocolViolation):
         bench.receive(1, Blocks(blocks=(CertifiedBlock(block=BOUNDARY, certificate=few),)))
     assert bench.height == 0
+
+
+def test_a_view_that_fails_before_the_first_block_of_an_era_is_changed() -> None:
+    """The certificate of the block that ended the era before is none of this era's (found by the simulator)."""
+    bench = over(Bench(FORGE, 0))
+    bench.submit(b"x")
+    bench.tick(TIMING.view)
+    (change,) = set(bench.of_kind(ViewChange))
+    assert (change.payload.era, change.payload.certificate) == (1, None)
+    verify_view_change(bench._context(), change)
