@@ -5,9 +5,8 @@ transactions under a true header, and a certified block would seem not to execut
 """
 
 from collections import deque
-from collections.abc import Container
+from collections.abc import Callable, Container
 
-from ledger import merkle
 from ledger.blocks import Block
 from ledger.errors import InvalidBlock
 from ledger.hashing import Digest
@@ -21,7 +20,7 @@ VOTED_WINDOWS_MAX = 64
 
 def check_body(block: Block) -> None:
     """Raise InvalidBlock unless a block's transactions are those that its header commits to."""
-    root = merkle.root(block.transactions)
+    root = block.transactions_root
     if root != block.header.transactions_root:
         raise InvalidBlock(
             f"transactions of block {block.header.height}",
@@ -40,7 +39,7 @@ class Bodies:
         self._early: dict[ValidatorId, deque[Block]] = {}
         self._early_max = 2 * window
 
-    def hold(self, block: Block, *, prepared: Container[Digest]) -> None:
+    def hold(self, block: Block, *, prepared: Callable[[], Container[Digest]]) -> None:
         """Keep a body that is voted for, also when the view is left: a peer may have got it prepared unseen.
 
         Beyond the limit the oldest one goes, but none of those that are `prepared` here.
@@ -49,7 +48,8 @@ class Bodies:
         self._voted.pop(digest, None)
         self._voted[digest] = block
         if len(self._voted) > self._voted_max:
-            oldest = next(digest for digest in self._voted if digest not in prepared)
+            kept = prepared()
+            oldest = next(digest for digest in self._voted if digest not in kept)
             del self._voted[oldest]
 
     def keep(self, block: Block) -> None:

@@ -3,13 +3,13 @@
 Whoever runs it calls one input at a time and carries the effects out in the order that `ports.Effects` names. The
 admitted votes of one or several inputs leave together:
 
-    effects = engine.receive(sender, message, now)      # or tick, start; merge several if you like
+    effects = engine.turn(arrived, now, refuse=log)      # all that has arrived, and the passing of time
     append(effects.append); persist(effects.persist + [engine.take_votes()]); sync()
     more = engine.seal(now)                              # signs, counts own votes, may admit further ones
     send(effects.send + more.send)                       # and go on with `more` in the same way
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from consensus import catch_up, changing, eras, finality, normal_case, restoring, watching
 from consensus.errors import ProtocolViolation
@@ -120,29 +120,36 @@ class Engine:
         StateDivergence and Unsafe mean that this node must stop.
         """
         out = Effects()
-        try:
-            self._dispatch(sender, message, now, out)
-        except (InputError, VerificationFailed) as error:
-            raise ProtocolViolation(sender, f"{type(message).__name__}: {error}") from error
-        watching.hear(self._replica, sender, now)
+        self._take_in(sender, message, now, out)
         return self._finish(now, out)
+
+    def turn(
+        self,
+        arrived: Iterable[tuple[ValidatorId, Message]],
+        now: Moment,
+        *,
+        refuse: Callable[[ProtocolViolation], None],
+    ) -> Effects:
+        """Take messages in and let time pass; what follows from all of them together is done once.
+
+        Calls `refuse` for a message that no honest peer sends. Raises StateDivergence and Unsafe as `receive`.
+        """
+        out = Effects()
+        for sender, message in arrived:
+            try:
+                self._take_in(sender, message, now, out)
+            except ProtocolViolation as error:
+                refuse(error)
+        normal_case.advance(self._replica, now, out)  # first: what has arrived may be what a timer waits for
+        if self._pass_time(now, out):
+            normal_case.advance(self._replica, now, out)
+        self._arm(now, out)
+        return out
 
     def tick(self, now: Moment) -> Effects:
         """Let time pass, or look again for work that has come up."""
         out = Effects()
-        replica, timers = self._replica, self._replica.timers
-        watching.watch(replica, now)
-        why = watching.judge(replica, now)
-        if why is not None:
-            changing.give_up(replica, View(replica.view + 1), why, now, out)
-        if now.elapsed >= timers.resend_at:
-            timers.resend_at = now.elapsed + replica.timing.resend
-            self._resend(out)
-        if now.elapsed >= timers.status_at:
-            timers.status_at = now.elapsed + replica.timing.status
-            self._send_status(out)
-            watching.ping(now, out)
-        catch_up.ask_if_behind(replica, now, out)
+        self._pass_time(now, out)
         return self._finish(now, out)
 
     def excuse(self, seconds: float) -> None:
@@ -166,6 +173,13 @@ class Engine:
             out.send.append(Send(message=Votes(bundle=bundle)))
             normal_case.count(self._replica, bundle)
         return self._finish(now, out)
+
+    def _take_in(self, sender: ValidatorId, message: Message, now: Moment, out: Effects) -> None:
+        try:
+            self._dispatch(sender, message, now, out)
+        except (InputError, VerificationFailed) as error:
+            raise ProtocolViolation(sender, f"{type(message).__name__}: {error}") from error
+        watching.hear(self._replica, sender, now)
 
     def _dispatch(  # noqa: C901, PLR0912 - one case a message
         self, sender: ValidatorId, message: Message, now: Moment, out: Effects
@@ -225,13 +239,33 @@ class Engine:
             eras.keep_for_next(replica, sender, era, message)
         return isinstance(message, Status)
 
+    def _pass_time(self, now: Moment, out: Effects) -> bool:
+        """Do what has come due; return whether the view was given up."""
+        replica, timers = self._replica, self._replica.timers
+        watching.watch(replica, now)
+        why = watching.judge(replica, now)
+        if why is not None:
+            changing.give_up(replica, View(replica.view + 1), why, now, out)
+        if now.elapsed >= timers.resend_at:
+            timers.resend_at = now.elapsed + replica.timing.resend
+            self._resend(out)
+        if now.elapsed >= timers.status_at:
+            timers.status_at = now.elapsed + replica.timing.status
+            self._send_status(out)
+            watching.ping(now, out)
+        catch_up.ask_if_behind(replica, now, out)
+        return why is not None
+
     def _finish(self, now: Moment, out: Effects) -> Effects:
         normal_case.advance(self._replica, now, out)
+        self._arm(now, out)
+        return out
+
+    def _arm(self, now: Moment, out: Effects) -> None:
         watching.watch(self._replica, now)
         timers = self._replica.timers
         deadlines = (timers.view_at, timers.new_view_at, timers.resend_at, timers.status_at)
         out.timer_at = min(deadline for deadline in deadlines if deadline is not None)
-        return out
 
     def _resend(self, out: Effects) -> None:
         """Send again what may have been lost; nothing while nothing is in flight. Bodies are asked for."""

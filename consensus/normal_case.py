@@ -56,39 +56,45 @@ def advance(replica: Replica, now: Moment, out: Effects) -> None:
         return
     for above in replica.window:
         height = Height(replica.head.height + above)
-        _accept(replica, height, now, out)
+        if height not in replica.accepted and not _accept(replica, height, now, out):
+            break  # nothing can be accepted above it, since its child's parent would be unknown
         _commit(replica, height, out)
     _propose_fresh(replica, now, out)
 
 
-def _accept(replica: Replica, height: Height, now: Moment, out: Effects) -> None:
-    """Vote for the block that this view assigns to a height, once all that can be checked has been checked."""
+def _accept(replica: Replica, height: Height, now: Moment, out: Effects) -> bool:
+    """Vote for the block that this view assigns to a height, once all that can be checked has been checked.
+
+    Return whether it was voted for.
+    """
     digest = _assigned(replica, height, out)
     parent = replica.parent_of(height)
-    if height in replica.accepted or digest is None or parent is None:
-        return
+    if digest is None or parent is None:
+        return False
     choice = replica.choice_at(height)
     block = replica.bodies.get(digest)
     if block is None:
         catch_up.ask_for_body(replica, digest, now, out, first=replica.primary if choice is None else None)
-        return
+        return False
     if choice is not None:
         if block.header.parent != parent:
-            return  # a later view has decided otherwise below it, and this replica has appended that
+            return False  # a later view has decided otherwise below it, and this replica has appended that
         try:
             replica.application.process_proposal(block)
         except InvalidBlock as error:
             raise StateDivergence(f"block {height} chosen by NEW-VIEW({replica.view}): {error}") from error
-        _vote_for(replica, block, out)
-    elif not _too_early(replica, block, now):
+    elif _too_early(replica, block, now):
+        return False
+    else:
         try:
             _check_place(replica, block.header, height, parent)
             replica.application.process_proposal(block)
         except InvalidBlock as error:
             replica.refused.add(digest)
             replica.note(out, "proposal-refused", str(error))
-        else:
-            _vote_for(replica, block, out)
+            return False
+    _vote_for(replica, block, out)
+    return True
 
 
 def _assigned(replica: Replica, height: Height, out: Effects) -> Digest | None:
@@ -148,8 +154,8 @@ def _vote_for(replica: Replica, block: Block, out: Effects) -> None:
 
 def _commit(replica: Replica, height: Height, out: Effects) -> None:
     """Keep a prepared certificate as soon as there is one, and commit as soon as the prefix rule allows."""
-    header = replica.accepted.get(height)
-    if header is None:
+    header = replica.accepted[height]
+    if replica.safety.committed(height):
         return
     held = replica.safety.prepared(height)
     if held is None or held.view != replica.view:
@@ -158,7 +164,8 @@ def _commit(replica: Replica, height: Height, out: Effects) -> None:
             return
         replica.safety.hold(certificate)
         out.persist.append(PreparedRecord(certificate=certificate))
-    if replica.safety.may_commit(header) and replica.safety.commit(header):
+    if replica.safety.may_commit(header):
+        replica.safety.commit(header)
         out.seal = True
 
 

@@ -195,8 +195,11 @@ class Replica(Follower):
 
     def hold_body(self, block: Block) -> None:
         """Keep the body of a block that is voted for."""
+        self.bodies.hold(block, prepared=self._prepared_digests)
+
+    def _prepared_digests(self) -> set[Digest]:
         certificates = (self.safety.prepared(Height(self.head.height + above)) for above in self.window)
-        self.bodies.hold(block, prepared={held.header.digest for held in certificates if held is not None})
+        return {held.header.digest for held in certificates if held is not None}
 
     def leave_view(self) -> None:
         """Forget what belonged to the view that was left."""

@@ -93,6 +93,10 @@ class SafetyRules:
         """Return what was pre-prepared or prepared at a height in the current view."""
         return self._proposed.get((self._view, height))
 
+    def committed(self, height: Height) -> bool:
+        """Return whether a commit was admitted at a height above the head in the current view."""
+        return (self._view, height) in self._committed
+
     def pre_prepare(self, header: BlockHeader) -> bool:
         """Admit the primary's own proposal; False if that very vote was admitted before."""
         self._check_primary(VoteKind.PRE_PREPARE, own=True)

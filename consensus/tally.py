@@ -83,6 +83,8 @@ class Tally:
         digest = header.digest
         if slot is None or slot.pre_prepare is None or slot.pre_prepare[0] != digest:
             return None
+        if len(slot.prepares) < quorum - 1:
+            return None
         prepares = _matching(slot.prepares, digest)[: quorum - 1]
         if len(prepares) < quorum - 1:
             return None
@@ -90,9 +92,10 @@ class Tally:
 
     def committed(self, *, quorum: int, below: Height | None = None) -> CommitCertificate | None:
         """Return a commit certificate for the greatest height (below another one) that has one, of whatever view."""
-        for view, height in sorted(self._slots, key=lambda place: (place[1], place[0]), reverse=True):
+        crowded = [place for place, slot in self._slots.items() if len(slot.commits) >= quorum]
+        for view, height in sorted(crowded, key=lambda place: (place[1], place[0]), reverse=True):
             slot = self._slots[view, height]
-            if len(slot.commits) < quorum or (below is not None and height >= below):
+            if below is not None and height >= below:
                 continue
             for digest in sorted({digest for digest, _ in slot.commits.values()}):
                 commits = _matching(slot.commits, digest)[:quorum]

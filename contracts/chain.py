@@ -7,21 +7,22 @@ write, and the tip after it reads through to its parent's.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from contracts import due, queries
+from contracts import queries
 from contracts.context import BlockContext
 from contracts.execution import Execution, execute
-from contracts.validity import BlockAdmission, SignatureCheck
-from ledger import merkle, state_keys, state_tree
+from contracts.validity import BlockAdmission, TransactionReader
+from ledger import merkle, state_tree
 from ledger.blocks import Block, BlockHeader
 from ledger.encoding import encode
-from ledger.entries import Entry
+from ledger.entries import Entry, TransactionEntry
 from ledger.errors import InputError, InvalidBlock, InvalidTransaction
 from ledger.genesis import Genesis
 from ledger.hashing import Digest
 from ledger.merkle import Frontier
 from ledger.quantities import TimeMs, ValidatorId
-from ledger.state import MemoryState, Overlay, StateView
+from ledger.state import Layers, MemoryState, Overlay, StateView
 from ledger.transactions import SignedTransaction
 
 
@@ -37,7 +38,7 @@ class Tip:
     """Records of the state tree."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ExecutedBlock:
     """A block and everything that follows from it: what a store writes in one batch."""
 
@@ -49,17 +50,37 @@ class ExecutedBlock:
     """Subtrees of the log that this block completes, as (level, index, root)."""
     frontier: Frontier
 
+    @cached_property
+    def ids(self) -> frozenset[Digest]:
+        """Names of its transactions."""
+        return frozenset(entry.signed.transaction.id for entry in self.entries if isinstance(entry, TransactionEntry))
+
     def tip(self, parent: Tip) -> Tip:
         """Return the tip after this block; it reads through to `parent`, which must be the one it was executed on."""
-        assert self.block.header.parent == parent.header.digest
-        state = Overlay(parent.state)
-        state.writes = self.state_writes
-        writes, below = self.tree_writes, parent.tree
+        return tip_after(parent, (self,))
 
-        def tree(place: bytes) -> bytes | None:
-            return writes[place] if place in writes else below(place)
 
-        return Tip(header=self.block.header, frontier=self.frontier, state=state, tree=tree)
+def tip_after(base: Tip, blocks: Sequence[ExecutedBlock]) -> Tip:
+    """Return the tip after blocks, at least one, each executed on the one before, the first on `base`.
+
+    It reads through to `base`, in one step however many they are.
+    """
+    below = [base.header, *(executed.block.header for executed in blocks)]
+    assert all(executed.block.header.parent == parent.digest for parent, executed in zip(below, blocks, strict=False))
+    newest_first = tuple(executed.tree_writes for executed in reversed(blocks))
+
+    def tree(place: bytes) -> bytes | None:
+        for writes in newest_first:
+            if place in writes:
+                return writes[place]
+        return base.tree(place)
+
+    return Tip(
+        header=blocks[-1].block.header,
+        frontier=blocks[-1].frontier,
+        state=Layers(base.state, (executed.state_writes for executed in blocks)),
+        tree=tree,
+    )
 
 
 def genesis_block(genesis: Genesis) -> ExecutedBlock:
@@ -86,30 +107,18 @@ def genesis_tip(genesis: Genesis) -> Tip:
     )
 
 
-def next_due_time(state: StateView) -> TimeMs | None:
-    """Return when the next action of the chain itself falls due, or None if nothing is waiting."""
-    earliest = next(iter(due.marks(state)), None)
-    return None if earliest is None else state_keys.due_time(earliest[0])
-
-
-def due_now(state: StateView, time: TimeMs) -> bool:
-    """Return whether a block at `time` would begin with an action of the chain itself."""
-    earliest = next_due_time(state)
-    return earliest is not None and earliest <= time
-
-
 def propose(
     tip: Tip,
     *,
     time: TimeMs,
     proposer: ValidatorId,
     candidates: Iterable[bytes],
-    verify_signature: SignatureCheck | None = None,
+    reader: TransactionReader | None = None,
 ) -> ExecutedBlock:
     """Return the block above `tip` with those candidates that are valid and fit, in their order."""
     assert time >= tip.header.time, "a block is never older than its parent"
     context = BlockContext.following(tip.header, tip.state, time=time)
-    admission = _admission(context, verify_signature)
+    admission = _admission(context, reader)
     taken: list[bytes] = []
     transactions: list[SignedTransaction] = []
     for raw in candidates:
@@ -120,10 +129,12 @@ def propose(
         except (InputError, InvalidTransaction):
             continue
         taken.append(raw)
-    return _seal(tip, context, proposer, tuple(taken), execute(context, transactions))
+    raws = tuple(taken)
+    execution = execute(context, transactions)
+    return _seal(tip, context, execution, proposer=proposer, raws=raws, transactions_root=merkle.root(raws))
 
 
-def replay(tip: Tip, block: Block, verify_signature: SignatureCheck | None = None) -> ExecutedBlock:
+def replay(tip: Tip, block: Block, reader: TransactionReader | None = None) -> ExecutedBlock:
     """Return what `block` does above `tip`; raises InvalidBlock unless it is exactly what follows from its contents."""
     header = block.header
     if header.time < tip.header.time:
@@ -134,18 +145,23 @@ def replay(tip: Tip, block: Block, verify_signature: SignatureCheck | None = Non
             f"proposer of block {header.height}", expected=f"one of {list(context.validators.ids)}", got=header.proposer
         )
     _compare(_place(context), header)
-    _compare({"transactions_root": merkle.root(block.transactions)}, header)
-    transactions = _admit_all(_admission(context, verify_signature), block.transactions)
-    executed = _seal(tip, context, header.proposer, block.transactions, execute(context, transactions))
+    _compare({"transactions_root": block.transactions_root}, header)
+    transactions = _admit_all(_admission(context, reader), block.transactions)
+    executed = _seal(
+        tip,
+        context,
+        execute(context, transactions),
+        proposer=header.proposer,
+        raws=block.transactions,
+        transactions_root=block.transactions_root,
+    )
     expected = executed.block.header
     _compare({name: getattr(expected, name) for name in BlockHeader.__struct_fields__}, header)
     return executed
 
 
-def _admission(context: BlockContext, verify_signature: SignatureCheck | None) -> BlockAdmission:
-    return BlockAdmission(
-        context.before, height=context.height, chain_id=context.chain_id, verify_signature=verify_signature
-    )
+def _admission(context: BlockContext, reader: TransactionReader | None) -> BlockAdmission:
+    return BlockAdmission(context.before, height=context.height, chain_id=context.chain_id, reader=reader)
 
 
 def _admit_all(admission: BlockAdmission, raws: Sequence[bytes]) -> list[SignedTransaction]:
@@ -182,16 +198,19 @@ def _text(value: int | bytes) -> str:
 
 
 def _seal(
-    tip: Tip, context: BlockContext, proposer: ValidatorId, raws: tuple[bytes, ...], execution: Execution
+    tip: Tip,
+    context: BlockContext,
+    execution: Execution,
+    *,
+    proposer: ValidatorId,
+    raws: tuple[bytes, ...],
+    transactions_root: Digest,
 ) -> ExecutedBlock:
     """Put an executed block under a header."""
     state = Overlay(tip.state)
     state.writes = execution.writes
     state_root, tree_writes = state_tree.update(tip.tree, execution.writes)
-    frontier, log_nodes = tip.frontier, []
-    for entry in execution.entries:
-        frontier, completed = frontier.append(entry.leaf)
-        log_nodes += completed
+    frontier, log_nodes = tip.frontier.append(*(entry.leaf for entry in execution.entries))
     header = BlockHeader(
         protocol=context.parameters.protocol,
         chain_id=context.chain_id,
@@ -200,7 +219,7 @@ def _seal(
         parent=context.parent,
         time=context.time,
         proposer=proposer,
-        transactions_root=merkle.root(raws),
+        transactions_root=transactions_root,
         receipts_root=merkle.root(encode(entry.receipt) for entry in execution.entries),
         state_root=state_root,
         log_size=frontier.size,

@@ -40,6 +40,12 @@ def marks(state: StateView) -> Iterator[tuple[bytes, DueMark]]:
     return ((key, decode(value, DueMark)) for key, value in state.scan(state_keys.DUE_PREFIX))
 
 
+def first(state: StateView) -> tuple[TimeMs, bytes] | None:
+    """Return time and key of the mark that is due first, or None if nothing waits."""
+    earliest = next(iter(marks(state)), None)
+    return None if earliest is None else (state_keys.due_time(earliest[0]), earliest[0])
+
+
 def due_at(state: StateView, time: TimeMs, *, most: int) -> list[tuple[bytes, DueMark]]:
     """Return the marks due at `time`, the earliest first, no more than `most`."""
     passed = takewhile(lambda item: state_keys.due_time(item[0]) <= time, marks(state))

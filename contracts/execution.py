@@ -129,5 +129,5 @@ class _Entries:
         return Receipt(height=self._context.height, position=len(self.entries), verdict=verdict)
 
     def _add(self, entry: Entry) -> None:
-        assert len(encode(entry)) <= ENTRY_BYTES_MAX
+        assert len(entry.data) <= ENTRY_BYTES_MAX
         self.entries.append(entry)

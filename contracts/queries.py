@@ -4,6 +4,7 @@ Contracts, the node's REST interface and the explorer all read state through the
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TypeVar
 
 from ledger import state_keys
@@ -50,7 +51,7 @@ Facts = TypeVar("Facts", LayoutFacts, ModelFacts, UpdateFacts, ReportFacts)
 
 def parameters(state: StateView) -> ChainParameters:
     """Return the chain's parameters."""
-    return _must(_read(state, state_keys.PARAMETERS, ChainParameters))
+    return _parameters(_must(state.get(state_keys.PARAMETERS)))
 
 
 def protocol(state: StateView) -> ProtocolRecord | None:
@@ -60,7 +61,7 @@ def protocol(state: StateView) -> ProtocolRecord | None:
 
 def validators(state: StateView) -> ValidatorSet:
     """Return the current validator set."""
-    return ValidatorSet(_must(_read(state, state_keys.VALIDATORS, tuple[Validator, ...])))
+    return _validators(_must(state.get(state_keys.VALIDATORS)))
 
 
 def era(state: StateView) -> tuple[Era, Height]:
@@ -88,7 +89,8 @@ def organisations(state: StateView) -> Iterator[OrganisationRecord]:
 
 def key_record(state: StateView, public: PublicKey) -> KeyRecord | None:
     """Return what a key on chain may sign."""
-    return _read(state, state_keys.key(public), KeyRecord)
+    data = state.get(state_keys.key(public))
+    return None if data is None else _key_record(data)
 
 
 def seats_count(state: StateView) -> int:
@@ -210,6 +212,24 @@ def offences_count(state: StateView, number: Era, offender: ValidatorId) -> int:
 def evidence_count(state: StateView) -> EvidenceCount:
     """Return how much evidence the last block that recorded any has recorded."""
     return _read(state, state_keys.EVIDENCE_COUNT, EvidenceCount) or EvidenceCount(height=Height(0), count=0)
+
+
+@lru_cache(maxsize=4)
+def _parameters(data: bytes) -> ChainParameters:
+    """Decode what every block and admission asks for, and hardly ever changes."""
+    return decode(data, ChainParameters)
+
+
+@lru_cache(maxsize=4)
+def _validators(data: bytes) -> ValidatorSet:
+    """Decode a validator set, as `_parameters`."""
+    return ValidatorSet(decode(data, tuple[Validator, ...]))
+
+
+@lru_cache(maxsize=1_024)
+def _key_record(data: bytes) -> KeyRecord:
+    """Decode what every transaction of an author is checked by, as `_parameters`."""
+    return decode(data, KeyRecord)
 
 
 def _read(state: StateView, key: bytes, kind: type[T]) -> T | None:

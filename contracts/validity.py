@@ -6,8 +6,7 @@ and the mempool asks `check` whether a transaction could follow the tip.
 """
 
 from collections import Counter
-from collections.abc import Callable
-from typing import TypeAlias
+from typing import Protocol
 
 from contracts import queries
 from contracts.errors import (
@@ -26,22 +25,45 @@ from ledger.quantities import Height
 from ledger.state import StateView
 from ledger.transactions import SignedTransaction, decode_transaction
 
-SignatureCheck: TypeAlias = Callable[[bytes, SignedTransaction], None]
-"""Raises InvalidSignature unless the bytes (first argument) carry their author's signature; a node may remember the
-ones it has verified, under a hash of body, key and signature."""
+
+class TransactionReader(Protocol):
+    """How bytes become a transaction: a node remembers those it has seen, by all of their bytes, never by their id."""
+
+    def decode(self, raw: bytes) -> SignedTransaction:
+        """Return the transaction; raises TooLarge, MalformedEncoding, NonCanonicalEncoding."""
+        ...
+
+    def verify(self, raw: bytes, signed: SignedTransaction) -> None:
+        """Raise InvalidSignature unless the bytes carry their author's signature."""
+        ...
+
+
+class PlainReader:
+    """Decodes and verifies each time."""
+
+    def __init__(self, chain_id: Digest) -> None:
+        self._chain_id = chain_id
+
+    def decode(self, raw: bytes) -> SignedTransaction:
+        """Return the transaction; raises TooLarge, MalformedEncoding, NonCanonicalEncoding."""
+        return decode_transaction(raw)
+
+    def verify(self, _raw: bytes, signed: SignedTransaction) -> None:
+        """Raise InvalidSignature unless the author has signed."""
+        signed.verify(chain_id=self._chain_id)
 
 
 class BlockAdmission:
     """Checks the transactions of one block in order, and counts them against its limits."""
 
     def __init__(
-        self, state: StateView, *, height: Height, chain_id: Digest, verify_signature: SignatureCheck | None = None
+        self, state: StateView, *, height: Height, chain_id: Digest, reader: TransactionReader | None = None
     ) -> None:
         """Begin the block at `height`, whose parent left `state`."""
         self._state = state
         self._height = height
         self._chain_id = chain_id
-        self._verify_signature = verify_signature or self._verify_plainly
+        self._reader = reader or PlainReader(chain_id)
         self._parameters = queries.parameters(state)
         self._ids: set[Digest] = set()
         self._bytes = 0
@@ -79,13 +101,13 @@ class BlockAdmission:
         Raises TooLarge, MalformedEncoding, NonCanonicalEncoding, InvalidSignature, and what `check` raises; then
         nothing is counted.
         """
-        signed = decode_transaction(raw)
+        signed = self._reader.decode(raw)
         self.check(signed)
         identity, author = signed.transaction.id, signed.transaction.author
         if identity in self._ids:
             raise ReplayedTransaction("transaction id", expected="each once in a block", got=identity.hex())
         self._check_room(author, len(raw))
-        self._verify_signature(raw, signed)
+        self._reader.verify(raw, signed)
         self._ids.add(identity)
         self._bytes += len(raw)
         self._sender_transactions[author] += 1
@@ -108,6 +130,3 @@ class BlockAdmission:
         total = self._sender_bytes[author] + size
         if total > limits.sender_bytes_max:
             raise SenderLimit("bytes of one author", expected=f"at most {limits.sender_bytes_max}", got=total)
-
-    def _verify_plainly(self, _: bytes, signed: SignedTransaction) -> None:
-        signed.verify(chain_id=self._chain_id)

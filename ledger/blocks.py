@@ -4,12 +4,15 @@ The digest of a block is the hash of its header alone. There is no view in the h
 of the first proposal and never change, so a block keeps its digest through every view change.
 """
 
+from functools import cached_property
+
+from ledger import merkle
 from ledger.encoding import Noun, encode
 from ledger.hashing import Digest, DigestField, sha256
 from ledger.quantities import U63, EraField, HeightField, TimeField, ValidatorField
 
 
-class BlockHeader(Noun, frozen=True, kw_only=True):
+class BlockHeader(Noun, frozen=True, kw_only=True, dict=True):
     """What validators vote on; frozen from the first block."""
 
     protocol: U63
@@ -40,17 +43,22 @@ class BlockHeader(Noun, frozen=True, kw_only=True):
     next_validators: DigestField
     """Digest of the set that decides the next one; another than `validators` ends the era."""
 
-    @property
+    @cached_property
     def digest(self) -> Digest:
         """Name of the block."""
         return sha256(encode(self))
 
 
-class Block(Noun, frozen=True, kw_only=True):
+class Block(Noun, frozen=True, kw_only=True, dict=True):
     """A header and the canonical bytes of the signed transactions it orders."""
 
     header: BlockHeader
     transactions: tuple[bytes, ...]
+
+    @cached_property
+    def transactions_root(self) -> Digest:
+        """RFC 6962 root over the transactions; the header's must be the same."""
+        return merkle.root(self.transactions)
 
     @property
     def digest(self) -> Digest:

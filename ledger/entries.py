@@ -5,6 +5,7 @@ judged. Receipts carry a rule's number and integers, never text: the words live 
 """
 
 from enum import IntEnum
+from functools import cached_property
 from typing import Annotated, TypeAlias
 
 from msgspec import Meta
@@ -143,28 +144,38 @@ class Receipt(Noun, frozen=True, kw_only=True):
     verdict: Verdict
 
 
-class TransactionEntry(Noun, frozen=True, kw_only=True, tag=0):
+class TransactionEntry(Noun, frozen=True, kw_only=True, tag=0, dict=True):
     """A transaction with its receipt."""
 
     signed: SignedTransaction
     receipt: Receipt
 
+    @cached_property
+    def data(self) -> bytes:
+        """Canonical bytes: what the log's leaf is the hash of."""
+        return encode(self)
+
     @property
     def leaf(self) -> Digest:
-        """Return the entry's leaf hash in the log."""
-        return leaf_hash(encode(self))
+        """Leaf hash in the log."""
+        return leaf_hash(self.data)
 
 
-class ActionEntry(Noun, frozen=True, kw_only=True, tag=1):
+class ActionEntry(Noun, frozen=True, kw_only=True, tag=1, dict=True):
     """An action of the chain itself, with its receipt."""
 
     action: SystemAction
     receipt: Receipt
 
+    @cached_property
+    def data(self) -> bytes:
+        """Canonical bytes: what the log's leaf is the hash of."""
+        return encode(self)
+
     @property
     def leaf(self) -> Digest:
-        """Return the entry's leaf hash in the log."""
-        return leaf_hash(encode(self))
+        """Leaf hash in the log."""
+        return leaf_hash(self.data)
 
 
 Entry: TypeAlias = TransactionEntry | ActionEntry

@@ -57,36 +57,62 @@ class Frontier(Noun, frozen=True, kw_only=True):
         # a peak is the last complete subtree of its level
         return [(level, (self.size >> level) - 1, peak) for level, peak in zip(levels, self.peaks, strict=True)]
 
-    def append(self, leaf: Digest) -> tuple["Frontier", list[tuple[int, int, Digest]]]:
-        """Append a leaf hash; also return the subtrees this completes, as (level, index, root)."""
-        peaks = list(self.peaks)
-        completed = [(0, self.size, leaf)]
-        level, index, carry = 0, self.size, leaf
-        while index & 1:
-            carry = node_hash(peaks.pop(), carry)
-            level, index = level + 1, index >> 1
+    def append(self, *leaves: Digest) -> tuple["Frontier", list[tuple[int, int, Digest]]]:
+        """Append leaf hashes; also return the subtrees that this completes, as (level, index, root)."""
+        peaks, size = list(self.peaks), self.size
+        completed: list[tuple[int, int, Digest]] = []
+        for leaf in leaves:
+            level, index, carry = 0, size, leaf
             completed.append((level, index, carry))
-        peaks.append(carry)
-        return Frontier(size=self.size + 1, peaks=tuple(peaks)), completed
+            while index & 1:
+                carry = node_hash(peaks.pop(), carry)
+                level, index = level + 1, index >> 1
+                completed.append((level, index, carry))
+            peaks.append(carry)
+            size += 1
+        return Frontier(size=size, peaks=tuple(peaks)), completed
+
+
+class Tree:
+    """A whole tree that is not going to grow: its root, and the path of each leaf, hashed once."""
+
+    __slots__ = ("_levels",)
+
+    def __init__(self, leaves: Iterable[bytes]) -> None:
+        """Hash `leaves` (their data). A node without a sibling moves up as it is, which is RFC 6962's shape."""
+        level = [leaf_hash(leaf) for leaf in leaves]
+        self._levels = [level]
+        while len(level) > 1:
+            above = [node_hash(level[place - 1], level[place]) for place in range(1, len(level), 2)]
+            if len(level) & 1:
+                above.append(level[-1])
+            level = above
+            self._levels.append(level)
+
+    @property
+    def root(self) -> Digest:
+        """Return the root over all leaves."""
+        return self._levels[-1][0] if self._levels[-1] else EMPTY_ROOT
+
+    def path(self, index: int) -> tuple[Digest, ...]:
+        """Return the path from leaf `index` to the root."""
+        assert 0 <= index < len(self._levels[0])
+        path: list[Digest] = []
+        for level in self._levels[:-1]:
+            if index ^ 1 < len(level):
+                path.append(level[index ^ 1])
+            index >>= 1
+        return tuple(path)
 
 
 def root(leaves: Iterable[bytes]) -> Digest:
     """Return the root of the tree over `leaves` (their data, not their hashes)."""
-    frontier = Frontier()
-    for leaf in leaves:
-        frontier, _ = frontier.append(leaf_hash(leaf))
-    return frontier.root()
+    return Tree(leaves).root
 
 
 def prove(leaves: Sequence[bytes], index: int) -> tuple[Digest, ...]:
     """Return the path from leaf `index` to the root of `leaves`."""
-    hashes = [leaf_hash(leaf) for leaf in leaves]
-    completed: dict[tuple[int, int], Digest] = {}
-    frontier = Frontier()
-    for value in hashes:
-        frontier, nodes = frontier.append(value)
-        completed.update(((level, place), node) for level, place, node in nodes)
-    return inclusion_path(index, len(leaves), lambda level, place: completed[level, place])
+    return Tree(leaves).path(index)
 
 
 def inclusion_path(index: int, size: int, node: Callable[[int, int], Digest]) -> tuple[Digest, ...]:

@@ -69,7 +69,7 @@ def build_range(pairs: Sequence[tuple[bytes, bytes]], *, depth: int, index: int)
 
     Raises InvalidProof where a pair lies outside the range or not above the one before it.
     """
-    leaves: dict[Digest, Digest] = {}
+    leaves: list[tuple[Digest, Digest]] = []
     before = b""
     for key, value in pairs:
         path = state_tree.path_of(key)
@@ -80,12 +80,15 @@ def build_range(pairs: Sequence[tuple[bytes, bytes]], *, depth: int, index: int)
         if path <= before:
             raise InvalidProof(f"pairs of range {index}", expected="strictly ascending paths", got=path.hex())
         before = path
-        leaves[path] = sha256(value)
+        leaves.append((path, sha256(value)))
     if not leaves:
         return None, {}
     writes: Writes = {}
-    node = build(depth, leaves, writes)
-    return (LeafRoot(path=node.path, value=node.value), {}) if isinstance(node, Leaf) else (_node(node), writes)
+    record = build(depth, leaves, writes)
+    if len(leaves) == 1:
+        path, value = leaves[0]
+        return LeafRoot(path=path, value=value), {}
+    return NodeRoot(node=sha256(record)), writes
 
 
 def verify_range(root: RangeRoot, pairs: Sequence[tuple[bytes, bytes]], *, depth: int, index: int) -> Writes:
@@ -131,16 +134,12 @@ def _join(left: RangeRoot, right: RangeRoot, depth: int, index: int, writes: Wri
     node = Inner(_hash(left), _hash(right))
     path = Digest((index << (256 - depth)).to_bytes(32, "big"))
     writes[position(depth, path)] = node.record()
-    return _node(node)
+    return NodeRoot(node=node.hash())
 
 
 def _record_leaf(root: RangeRoot, depth: int, writes: Writes) -> None:
     if isinstance(root, LeafRoot):
         writes[position(depth, root.path)] = root.leaf.record()
-
-
-def _node(node: Inner) -> NodeRoot:
-    return NodeRoot(node=node.hash())
 
 
 def _hash(root: RangeRoot) -> Digest:

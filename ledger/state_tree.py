@@ -2,11 +2,13 @@
 
 The path of a key is its SHA-256. A subtree with no leaf hashes to 32 zero bytes, a subtree with exactly one leaf *is*
 that leaf wherever it stands, and any other is the node over its two halves; leaves hash with prefix 0x00 and nodes with
-0x01. Records are kept by position (depth and path prefix), so a block rewrites only what it touched and nothing is left
-behind. All functions are pure: they read through a callable and return what is to be written.
+0x01. Records, the very bytes that are hashed, are kept by position (depth and path prefix), so a block rewrites only
+what it touched and nothing is left behind. All functions are pure: they read through a callable and return what is to
+be written.
 """
 
-from collections.abc import Callable, Mapping
+from bisect import bisect_left, insort
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, NamedTuple, TypeAlias
 
 from msgspec import Meta
@@ -22,6 +24,8 @@ Reader: TypeAlias = Callable[[bytes], bytes | None]
 """Record at a position, or None."""
 Writes: TypeAlias = dict[bytes, bytes | None]
 """Record to keep at each position; None deletes."""
+Changes: TypeAlias = Sequence[tuple[Digest, Digest | None]]
+"""(path, digest of the value; None deletes), in ascending order of path, each once."""
 
 
 class Leaf(NamedTuple):
@@ -34,7 +38,7 @@ class Leaf(NamedTuple):
 
     def hash(self) -> Digest:
         """Return the hash of the subtree that is this leaf."""
-        return sha256(LEAF + self.path + self.value)
+        return sha256(self.record())
 
     def record(self) -> bytes:
         """Return the bytes kept at its position."""
@@ -49,7 +53,7 @@ class Inner(NamedTuple):
 
     def hash(self) -> Digest:
         """Return the hash of this subtree."""
-        return sha256(NODE + self.left + self.right)
+        return sha256(self.record())
 
     def record(self) -> bytes:
         """Return the bytes kept at its position."""
@@ -76,8 +80,8 @@ def path_of(key: bytes) -> Digest:
 def update(read: Reader, changes: Mapping[bytes, bytes | None]) -> tuple[Digest, Writes]:
     """Apply `changes` (key to value, None deletes); return the new root and the records to write."""
     writes: Writes = {}
-    leaves = {path_of(key): None if value is None else sha256(value) for key, value in changes.items()}
-    return _hash(_update(read, 0, leaves, writes)), writes
+    leaves = sorted((path_of(key), None if value is None else sha256(value)) for key, value in changes.items())
+    return _hash_of(_update(read, 0, leaves, writes)) if leaves else root(read), writes
 
 
 def root(read: Reader) -> Digest:
@@ -134,64 +138,86 @@ def _leaf_text(proof: StateProof) -> str:
     return "no leaf" if proof.leaf is None else f"leaf {proof.leaf[0].hex()}"
 
 
-def _update(read: Reader, depth: int, changes: dict[Digest, Digest | None], writes: Writes) -> Node:
-    """Apply changes that all lie below one position; write the records from there downwards."""
-    anywhere = next(iter(changes), None)
-    here = position(depth, anywhere or ZERO_DIGEST)
-    node = _read(read, here)
-    if anywhere is None:
-        return node
-    if isinstance(node, Inner):
-        return _update_inner(read, depth, node, changes, writes)
-    leaves = {path: value for path, value in changes.items() if value is not None}
-    if node is not None and node.path not in changes:
-        leaves[node.path] = node.value
+def _update(read: Reader, depth: int, changes: Changes, writes: Writes) -> bytes | None:
+    """Apply changes, at least one, that all lie below one position; return its record, having written from there down.
+
+    The hash of a subtree is that of its record, and parents hold the hashes of both halves. So only what is changed is
+    read, and its sibling where one half has become empty: then the other may move up.
+    """
+    here = position(depth, changes[0][0])
+    record = read(here)
+    if record is not None and record[:1] == NODE:
+        return _update_inner(read, depth, record, changes, writes)
+    leaves = [(path, value) for path, value in changes if value is not None]
+    if record is not None and all(path != record[1:33] for path, _ in changes):
+        insort(leaves, (Digest(record[1:33]), Digest(record[33:65])))
     if not leaves:
-        if node is not None:
+        if record is not None:
             writes[here] = None
         return None
     return build(depth, leaves, writes)
 
 
-def _update_inner(read: Reader, depth: int, node: Inner, changes: dict[Digest, Digest | None], writes: Writes) -> Node:
-    path = next(iter(changes))
-    here = position(depth, path)
-    halves: list[Node] = []
-    hashes = [node.left, node.right]
-    places = [position(depth + 1, _with_bit(path, depth, bit)) for bit in (0, 1)]
+def _update_inner(read: Reader, depth: int, record: bytes, changes: Changes, writes: Writes) -> bytes | None:
+    here = position(depth, changes[0][0])
+    split = _split(changes, depth)
+    halves: list[bytes | None] = [None, None]
+    hashes = [record[1:33], record[33:65]]
+    touched = (changes[:split], changes[split:])
     for bit in (0, 1):
-        below = {path: value for path, value in changes.items() if _bit(path, depth) == bit}
-        if below:
-            half = _update(read, depth + 1, below, writes)
-            hashes[bit] = _hash(half)
+        if not touched[bit]:
+            continue
+        if hashes[bit] == ZERO_DIGEST:
+            fresh = [(path, value) for path, value in touched[bit] if value is not None]
+            halves[bit] = build(depth + 1, fresh, writes) if fresh else None
         else:
-            half = _read(read, places[bit])
-        halves.append(half)
-    for bit in (0, 1):
-        other = halves[1 - bit]
-        if halves[bit] is None and not isinstance(other, Inner):
-            writes[places[bit]] = writes[places[1 - bit]] = None
-            writes[here] = None if other is None else other.record()
+            halves[bit] = _update(read, depth + 1, touched[bit], writes)
+        hashes[bit] = _hash_of(halves[bit])
+    if ZERO_DIGEST in hashes:
+        places = [position(depth + 1, _with_bit(changes[0][0], depth, bit)) for bit in (0, 1)]
+        full = 1 - hashes.index(ZERO_DIGEST)
+        other = halves[full] if touched[full] else read(places[full])
+        if other is None or other[:1] == LEAF:
+            writes[places[0]] = writes[places[1]] = None
+            writes[here] = other
             return other
-    result = Inner(hashes[0], hashes[1])
-    writes[here] = result.record()
+    result = NODE + hashes[0] + hashes[1]
+    writes[here] = result
     return result
 
 
-def build(depth: int, leaves: Mapping[Digest, Digest], writes: Writes) -> Leaf | Inner:
-    """Write a subtree from at least one leaf (path to value digest), where no inner record stands yet."""
-    path = next(iter(leaves))
-    node: Leaf | Inner
+def build(depth: int, leaves: Sequence[tuple[Digest, Digest]], writes: Writes) -> bytes:
+    """Write a subtree where no inner record stands yet, from at least one leaf (path, value digest), sorted by path.
+
+    Return its record.
+    """
+    path, value = leaves[0]
     if len(leaves) == 1:
-        node = Leaf(path, leaves[path])
+        record = LEAF + path + value
     else:
-        hashes = []
-        for bit in (0, 1):
-            below = {path: value for path, value in leaves.items() if _bit(path, depth) == bit}
-            hashes.append(build(depth + 1, below, writes).hash() if below else ZERO_DIGEST)
-        node = Inner(hashes[0], hashes[1])
-    writes[position(depth, path)] = node.record()
-    return node
+        split = _split(leaves, depth)
+        left, right = leaves[:split], leaves[split:]
+        record = (
+            NODE
+            + _hash_of(build(depth + 1, left, writes) if left else None)
+            + _hash_of(build(depth + 1, right, writes) if right else None)
+        )
+    writes[position(depth, path)] = record
+    return record
+
+
+def _split(changes: Sequence[tuple[Digest, object]], depth: int) -> int:
+    """Return how many of the changes, sorted by path and alike above `depth`, lie in the left half."""
+    index, mask = depth >> 3, 0x80 >> (depth & 7)
+    if not changes[-1][0][index] & mask:
+        return len(changes)
+    if changes[0][0][index] & mask:
+        return 0
+    return bisect_left(changes, mask, key=lambda change: change[0][index] & mask)
+
+
+def _hash_of(record: bytes | None) -> Digest:
+    return ZERO_DIGEST if record is None else sha256(record)
 
 
 def _read(read: Reader, place: bytes) -> Node:
@@ -220,11 +246,15 @@ def _with_bit(path: Digest, depth: int, bit: int) -> Digest:
 def _prefix(path: Digest, depth: int) -> bytes:
     """Return the first `depth` bits of a path, the last byte padded with zero bits."""
     whole, rest = depth >> 3, depth & 7
-    if not rest:
-        return path[:whole]
-    return path[:whole] + bytes([path[whole] & (0xFF00 >> rest & 0xFF)])
+    return path[:whole] + _LAST_BYTES[path[whole] & _MASKS[rest]] if rest else path[:whole]
 
 
 def position(depth: int, path: Digest) -> bytes:
     """Return the key under which the record of the subtree at `depth` above `path` is kept."""
-    return depth.to_bytes(2, "big") + _prefix(path, depth)
+    return _DEPTHS[depth] + _prefix(path, depth)
+
+
+_MASKS = [0xFF00 >> rest & 0xFF for rest in range(8)]
+"""Which bits of a byte the first few are."""
+_LAST_BYTES = [bytes([value]) for value in range(256)]
+_DEPTHS = [depth.to_bytes(2, "big") for depth in range(PATH_BITS + 1)]

@@ -4,6 +4,7 @@ There is no order between one author's transactions: a random nonce and `valid_u
 would, so any validator will do and the same bytes again get the same receipt.
 """
 
+from functools import cached_property
 from typing import Annotated, TypeAlias
 
 from msgspec import Meta
@@ -130,7 +131,7 @@ Body: TypeAlias = (
 )
 
 
-class Transaction(Noun, frozen=True, kw_only=True):
+class Transaction(Noun, frozen=True, kw_only=True, dict=True):
     """A request by one author; the signature is kept beside it, and the id leaves the signature out."""
 
     chain_id: DigestField
@@ -141,7 +142,7 @@ class Transaction(Noun, frozen=True, kw_only=True):
     """Last height whose block may contain it."""
     body: Body
 
-    @property
+    @cached_property
     def id(self) -> Digest:
         """Name of the transaction: the digest of its canonical bytes."""
         return sha256(encode(self))

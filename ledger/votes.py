@@ -6,6 +6,7 @@ vote with its place, path and that signature, whatever else left in the same bun
 
 from collections.abc import Iterator
 from enum import IntEnum
+from functools import cached_property, lru_cache
 from typing import Annotated
 
 from msgspec import Meta
@@ -18,6 +19,8 @@ from ledger.quantities import EraField, HeightField, ValidatorField, ViewField
 
 BUNDLE_VOTES_MAX = 64
 """Most votes under one signature; a path is then at most six digests long."""
+VERIFIED_MAX = 4_096
+"""Signatures remembered as good, some 2 MB: a vote comes in a bundle, and then in certificates."""
 _PATH_MAX = (BUNDLE_VOTES_MAX - 1).bit_length()
 
 
@@ -56,10 +59,10 @@ class VoteProof(Noun, frozen=True, kw_only=True):
     def verify(self, vote: Vote, key: PublicKey, *, chain_id: Digest) -> None:
         """Raise InvalidProof or InvalidSignature unless `key` signed a bundle with `vote` at this place."""
         root = merkle.root_from_path(merkle.leaf_hash(encode(vote)), index=self.index, size=self.size, path=self.path)
-        verify(key, self.signature, Purpose.VOTES, _payload(self.size, root), chain_id=chain_id)
+        _verify(key, self.signature, _payload(self.size, root), chain_id)
 
 
-class VoteBundle(Noun, frozen=True, kw_only=True):
+class VoteBundle(Noun, frozen=True, kw_only=True, dict=True):
     """Votes that left one validator in one loop turn."""
 
     validator: ValidatorField
@@ -76,23 +79,32 @@ class VoteBundle(Noun, frozen=True, kw_only=True):
 
     def verify(self, key: PublicKey, *, chain_id: Digest) -> None:
         """Raise InvalidSignature unless `key` signed exactly these votes."""
-        root = merkle.root(encode(vote) for vote in self.votes)
-        verify(key, self.signature, Purpose.VOTES, _payload(len(self.votes), root), chain_id=chain_id)
+        payload = _payload(len(self.votes), self._tree.root)
+        _verify(key, self.signature, payload, chain_id)
 
     def proofs(self) -> Iterator[tuple[Vote, VoteProof]]:
         """Yield each vote with its transferable evidence; verify the bundle first."""
-        leaves = [encode(vote) for vote in self.votes]
         for index, vote in enumerate(self.votes):
             yield (
                 vote,
                 VoteProof(
                     validator=self.validator,
                     index=index,
-                    size=len(leaves),
-                    path=merkle.prove(leaves, index),
+                    size=len(self.votes),
+                    path=self._tree.path(index),
                     signature=self.signature,
                 ),
             )
+
+    @cached_property
+    def _tree(self) -> merkle.Tree:
+        return merkle.Tree(encode(vote) for vote in self.votes)
+
+
+@lru_cache(maxsize=VERIFIED_MAX)
+def _verify(key: PublicKey, signature: Signature, payload: bytes, chain_id: Digest) -> None:
+    """Raise InvalidSignature as `keys.verify`; a success is remembered under everything that the check depends on."""
+    verify(key, signature, Purpose.VOTES, payload, chain_id=chain_id)
 
 
 def _payload(size: int, root: Digest) -> bytes:

@@ -4,12 +4,14 @@ Admission is judged against the tip by the caller. Candidates come author by aut
 transaction has waited longest first, so that nobody can crowd the others out of a block.
 """
 
+import heapq
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ledger.hashing import Digest
 from ledger.keys import PublicKey
+from ledger.quantities import Height
 from ledger.transactions import SignedTransaction
 from node.config import LimitsSection
 from node.errors import MempoolFull, SenderQueueFull
@@ -29,7 +31,12 @@ class Mempool:
     def __init__(self, limits: LimitsSection) -> None:
         self._limits = limits
         self._waiting: OrderedDict[Digest, Waiting] = OrderedDict()
+        self._by_bytes: dict[bytes, Waiting] = {}
         self._authors: dict[PublicKey, OrderedDict[Digest, Waiting]] = {}
+        self._ending: dict[Height, set[Digest]] = {}
+        """Ids by the last height whose block may contain them."""
+        self._endings: list[Height] = []
+        """Heap of those heights."""
         self.bytes_total = 0
 
     def __len__(self) -> int:
@@ -37,6 +44,11 @@ class Mempool:
 
     def __contains__(self, identity: Digest) -> bool:
         return identity in self._waiting
+
+    def find(self, raw: bytes) -> SignedTransaction | None:
+        """Return the waiting transaction with exactly these bytes: its signature was verified when it came in."""
+        waiting = self._by_bytes.get(raw)
+        return None if waiting is None else waiting.signed
 
     def add(self, signed: SignedTransaction, raw: bytes) -> bool:
         """Take in an admitted transaction; False if it waits already. Raises MempoolFull or SenderQueueFull."""
@@ -59,8 +71,9 @@ class Mempool:
                 "bytes waiting", expected=f"at most {self._limits.mempool_bytes_max}", got=self.bytes_total + len(raw)
             )
         waiting = Waiting(signed=signed, raw=raw)
-        self._waiting[identity] = waiting
+        self._waiting[identity] = self._by_bytes[raw] = waiting
         self._authors.setdefault(author, own)[identity] = waiting
+        self._note_ending(signed.transaction.valid_until, identity)
         self.bytes_total += len(raw)
         return True
 
@@ -69,6 +82,8 @@ class Mempool:
         waiting = self._waiting.pop(identity, None)
         if waiting is None:
             return
+        del self._by_bytes[waiting.raw]
+        self._ending.get(waiting.signed.transaction.valid_until, set()).discard(identity)
         author = waiting.signed.transaction.author
         own = self._authors[author]
         del own[identity]
@@ -76,12 +91,22 @@ class Mempool:
             del self._authors[author]
         self.bytes_total -= len(waiting.raw)
 
-    def prune(self, is_stale: Callable[[SignedTransaction], bool]) -> list[Digest]:
-        """Forget what can no longer enter a block; return the ids."""
-        stale = [identity for identity, waiting in self._waiting.items() if is_stale(waiting.signed)]
+    def expire(self, head: Height) -> list[Digest]:
+        """Forget what can no longer enter a block above `head`; return the ids."""
+        stale: list[Digest] = []
+        while self._endings and self._endings[0] <= head:
+            ending = self._ending.pop(heapq.heappop(self._endings))
+            stale += sorted(ending)
         for identity in stale:
             self.remove(identity)
         return stale
+
+    def _note_ending(self, height: Height, identity: Digest) -> None:
+        ending = self._ending.get(height)
+        if ending is None:
+            ending = self._ending[height] = set()
+            heapq.heappush(self._endings, height)
+        ending.add(identity)
 
     def oldest(self) -> Waiting | None:
         """Return the transaction that has waited longest."""

@@ -1,32 +1,28 @@
 """The chain as consensus orders it: `consensus.ports.Application` over contracts, store and mempool.
 
 Executed blocks are kept by digest until they are appended or overtaken; tips of blocks in flight read through to the
-store. A signature is checked once, at admission, and remembered under the hash of the whole signed transaction: never
-under the id, which leaves the signature out.
+store. What is asked at every message (is there work, what has waited longest) is answered from what was found once a
+block.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
 from contracts import due, queries
-from contracts.chain import ExecutedBlock, Tip, due_now, next_due_time, propose, replay
+from contracts.chain import ExecutedBlock, Tip, propose, replay, tip_after
 from contracts.validity import BlockAdmission
 from ledger.blocks import Block
 from ledger.certificates import CertifiedBlock
-from ledger.entries import TransactionEntry
 from ledger.errors import InputError, InvalidBlock, InvalidTransaction
-from ledger.hashing import Digest, sha256
+from ledger.hashing import Digest
 from ledger.parameters import PROTOCOLS_KNOWN
 from ledger.quantities import Height, TimeMs, ValidatorId
 from ledger.state import StateView
 from ledger.transactions import SignedTransaction, decode_transaction
 from node.errors import ProtocolUnknown
-from node.mempool import Mempool
+from node.mempool import Mempool, Waiting
+from node.runtime.known import KnownTransactions
 from node.storage.chain_store import ChainStore
-
-VERIFIED_MAX = 65_536
-"""Signatures remembered."""
 
 
 class ChainApplication:
@@ -40,8 +36,12 @@ class ChainApplication:
         self._mempool = mempool
         self._chain_id = chain_id
         self._protocols = protocols
+        self._known = KnownTransactions(mempool, chain_id)
         self._executed: dict[Digest, ExecutedBlock] = {}
-        self._verified: OrderedDict[Digest, None] = OrderedDict()
+        self._first_due: dict[Digest, tuple[TimeMs, bytes] | None] = {}
+        """Time and key of the mark that is due first after the head and after executed blocks, by digest."""
+        self._at_head: tuple[Digest, BlockAdmission] | None = None
+        """What callers' transactions are checked by, and the head that it is for."""
         self._on_appended: list[Callable[[ExecutedBlock], None]] = []
 
     def on_appended(self, listener: Callable[[ExecutedBlock], None]) -> None:
@@ -53,13 +53,15 @@ class ChainApplication:
 
         Raises InputError, InvalidTransaction, MempoolFull.
         """
+        waiting = self._mempool.find(raw)
+        if waiting is not None:
+            return waiting, False
         signed = decode_transaction(raw)
         if signed.transaction.id in self._mempool:
-            self._verify_signature(raw, signed)
+            self._known.verify(raw, signed)
             return signed, False
-        tip = self._store.tip()
-        self._admission(tip).check(signed)
-        self._verify_signature(raw, signed)
+        self._admission_at_head().check(signed)
+        self._known.verify(raw, signed)
         return signed, self._mempool.add(signed, raw)
 
     def has_work(self, parent: Digest, time: TimeMs) -> bool:
@@ -67,22 +69,20 @@ class ChainApplication:
         tip = self._tip(parent)
         if not self.knows_next(tip.state):
             return False
-        if due_now(tip.state, time):
+        due_first = self._due_first(parent)
+        if due_first is not None and due_first[0] <= time:
             return True
-        if not len(self._mempool):
+        below = self._in_flight(parent)
+        if len(self._mempool) <= sum(len(executed.ids) for executed in below):
             return False
-        admission = self._admission(tip)
-        return any(_passes(admission, waiting.signed) for waiting in self._mempool.candidates())
+        admission = BlockAdmission(tip.state, height=Height(tip.header.height + 1), chain_id=self._chain_id)
+        return any(_passes(admission, waiting.signed) for waiting in self._candidates(below))
 
     def prepare_proposal(self, parent: Digest, *, time: TimeMs, proposer: ValidatorId) -> Block:
         """Build and execute a block of waiting transactions, in fair order; raises ProtocolUnknown."""
-        candidates = (waiting.raw for waiting in self._mempool.candidates())
+        candidates = (waiting.raw for waiting in self._candidates(self._in_flight(parent)))
         executed = propose(
-            self._known_tip(parent),
-            time=time,
-            proposer=proposer,
-            candidates=candidates,
-            verify_signature=self._verify_signature,
+            self._known_tip(parent), time=time, proposer=proposer, candidates=candidates, reader=self._known
         )
         self._executed[executed.block.digest] = executed
         return executed.block
@@ -91,20 +91,23 @@ class ChainApplication:
         """Execute a block on its parent and keep the result; raises InvalidBlock, or ProtocolUnknown."""
         digest = block.digest
         if digest not in self._executed:
-            self._executed[digest] = replay(self._known_tip(block.header.parent), block, self._verify_signature)
+            self._executed[digest] = replay(self._known_tip(block.header.parent), block, self._known)
 
     def oldest_pending(self, time: TimeMs) -> bytes | None:
         """Name the due action or transaction that has waited longest."""
-        if not self.knows_next(self._store.tip().state):
+        head = self._store.tip()
+        if not self.knows_next(head.state):
             return None
-        for mark, _ in due.due_at(self._store.tip().state, time, most=1):
-            return mark
+        due_first = self._due_first(head.header.digest)
+        if due_first is not None and due_first[0] <= time:
+            return due_first[1]
         oldest = self._mempool.oldest()
         return None if oldest is None else oldest.signed.transaction.id
 
     def next_due_time(self) -> TimeMs | None:
         """Return when the next due action of the chain comes up."""
-        return next_due_time(self._store.tip().state)
+        due_first = self._due_first(self._store.head.header.digest)
+        return None if due_first is None else due_first[0]
 
     def block_at(self, height: Height) -> CertifiedBlock | None:
         """Return an appended block above genesis."""
@@ -115,15 +118,21 @@ class ChainApplication:
         """Make final blocks durable in one batch, then tell whoever wants to know; raises StorageFailed."""
         pairs = [(self._executed[certified.block.digest], certified.certificate) for certified in blocks]
         self._store.append_many(pairs)
-        head = self._store.head.header.height
+        head = self._store.head.header
         self._executed = {
-            digest: executed for digest, executed in self._executed.items() if executed.block.header.height > head
+            digest: executed
+            for digest, executed in self._executed.items()
+            if executed.block.header.height > head.height
+        }
+        self._first_due = {
+            digest: found
+            for digest, found in self._first_due.items()
+            if digest in self._executed or digest == head.digest
         }
         for executed, _ in pairs:
-            for entry in executed.entries:
-                if isinstance(entry, TransactionEntry):
-                    self._mempool.remove(entry.signed.transaction.id)
-        self._mempool.prune(lambda signed: signed.transaction.valid_until <= head)
+            for identity in executed.ids:
+                self._mempool.remove(identity)
+        self._mempool.expire(Height(head.height))
         for executed, _ in pairs:
             for listener in self._on_appended:
                 listener(executed)
@@ -149,26 +158,40 @@ class ChainApplication:
 
     def _tip(self, digest: Digest) -> Tip:
         """Return the tip after an appended or executed block; raises InvalidBlock for an unknown one."""
-        if digest == self._store.head.header.digest:
-            return self._store.tip()
-        executed = self._executed.get(digest)
-        if executed is None:
-            raise InvalidBlock("parent", expected="the head or a block in flight", got=digest.hex())
-        return executed.tip(self._tip(executed.block.header.parent))
+        below = self._in_flight(digest)
+        return tip_after(self._store.tip(), below) if below else self._store.tip()
 
-    def _admission(self, tip: Tip) -> BlockAdmission:
-        height = Height(tip.header.height + 1)
-        return BlockAdmission(tip.state, height=height, chain_id=self._chain_id)
+    def _in_flight(self, digest: Digest) -> list[ExecutedBlock]:
+        """Return the blocks above the head up to this one, in ascending order; raises InvalidBlock if it is unknown."""
+        found: list[ExecutedBlock] = []
+        head = self._store.head.header.digest
+        while digest != head:
+            executed = self._executed.get(digest)
+            if executed is None:
+                raise InvalidBlock("parent", expected="the head or a block in flight", got=digest.hex())
+            found.append(executed)
+            digest = executed.block.header.parent
+        return found[::-1]
 
-    def _verify_signature(self, raw: bytes, signed: SignedTransaction) -> None:
-        key = sha256(raw)
-        if key in self._verified:
-            self._verified.move_to_end(key)
-            return
-        signed.verify(chain_id=self._chain_id)
-        self._verified[key] = None
-        if len(self._verified) > VERIFIED_MAX:
-            self._verified.popitem(last=False)
+    def _candidates(self, below: Sequence[ExecutedBlock]) -> Iterator[Waiting]:
+        """Yield what waits, in fair order, without what blocks in flight hold already."""
+        taken = [executed.ids for executed in below]
+        for waiting in self._mempool.candidates():
+            if not any(waiting.signed.transaction.id in ids for ids in taken):
+                yield waiting
+
+    def _due_first(self, digest: Digest) -> tuple[TimeMs, bytes] | None:
+        """Return what is due first after the head or an executed block; raises InvalidBlock for an unknown one."""
+        if digest not in self._first_due:
+            self._first_due[digest] = due.first(self._tip(digest).state)
+        return self._first_due[digest]
+
+    def _admission_at_head(self) -> BlockAdmission:
+        tip = self._store.tip()
+        if self._at_head is None or self._at_head[0] != tip.header.digest:
+            height = Height(tip.header.height + 1)
+            self._at_head = (tip.header.digest, BlockAdmission(tip.state, height=height, chain_id=self._chain_id))
+        return self._at_head[1]
 
 
 def _passes(admission: BlockAdmission, signed: SignedTransaction) -> bool:

@@ -82,14 +82,7 @@ class ConsensusLoop:
         self._excuse(began - self._awake_at)
         inputs, self._inputs = self._inputs, []
         try:
-            effects = Effects()
-            for sender, message in inputs:
-                try:
-                    effects.merge(self.engine.receive(sender, message, _now()))
-                except ProtocolViolation as error:
-                    self._on_violation(error)
-            effects.merge(self.engine.tick(_now()))
-            self._carry_out(effects)
+            self._carry_out(self.engine.turn(inputs, _now(), refuse=self._on_violation))
             self._excuse(time.monotonic() - began)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the node must not vote on
             self.stop()

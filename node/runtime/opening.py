@@ -24,6 +24,7 @@ from node.storage.errors import VoteLogMissing
 from node.storage.files import disk, sync_directory
 from node.storage.kv import KeyValueStore
 from node.storage.leveldb import LevelDb
+from node.storage.read_cache import ReadCache
 from node.storage.vote_log import VoteLog
 
 log = structlog.get_logger()
@@ -55,7 +56,7 @@ class Durable:
         databases: list[LevelDb] = []
         try:
             databases.append(LevelDb(home.data / "chain"))
-            chain = ChainStore(databases[0], genesis)
+            chain = ChainStore(ReadCache(databases[0]), genesis)
             _check_head(chain, genesis)
             _check_frames(chain, configuration)
             databases.append(LevelDb(home.data / "blobs.index"))

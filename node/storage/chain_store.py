@@ -175,7 +175,7 @@ def _block_writes(executed: ExecutedBlock, certificate: CommitCertificate | None
         batch[schema.certificate(header.height)] = encode(certificate)
     first = header.log_size - len(executed.entries)
     for index, entry in enumerate(executed.entries, start=first):
-        batch[schema.entry(index)] = encode(entry)
+        batch[schema.entry(index)] = entry.data
         if isinstance(entry, TransactionEntry):
             batch[schema.transaction(entry.signed.transaction.id)] = schema.number(index)
     batch.update((schema.state(key), value) for key, value in executed.state_writes.items())

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import plyvel
 
+from ledger.errors import QuorateError
 from node.storage.errors import DatabaseDamaged, HomeInUse, StorageFailed
 from node.storage.files import disk, sync_directory
 
@@ -32,7 +33,7 @@ class LevelDb:
         with disk(f"database {directory}"):
             fresh = not directory.exists()
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._translated("open"):
+        with self._translating("open"):
             self._db = plyvel.DB(
                 str(directory),
                 create_if_missing=True,
@@ -47,13 +48,15 @@ class LevelDb:
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key, or None; raises DatabaseDamaged or StorageFailed."""
-        with self._translated("read"):
+        try:  # not `_translating`: a context manager takes as long as the read
             value: bytes | None = self._db.get(key, verify_checksums=True)
+        except plyvel.Error as error:
+            raise self._translated("read", error) from error
         return value
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield the pairs whose key begins with `prefix`, ascending, as they are at the time of the call."""
-        with self._translated("read"):
+        with self._translating("read"):
             pairs = self._db.iterator(prefix=prefix, verify_checksums=True)
         return self._pairs(pairs)
 
@@ -72,7 +75,7 @@ class LevelDb:
             else:
                 changes.put(key, value)
         self._failed = True
-        with self._translated("write"):
+        with self._translating("write"):
             changes.write()
         self._failed = False
 
@@ -81,18 +84,21 @@ class LevelDb:
         self._db.close()
 
     def _pairs(self, pairs: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
-        with self._translated("read"):
+        with self._translating("read"):
             yield from pairs
 
     @contextmanager
-    def _translated(self, action: str) -> Iterator[None]:
+    def _translating(self, action: str) -> Iterator[None]:
         try:
             yield
         except plyvel.Error as error:
-            text = error.args[0].decode(errors="replace") if error.args else ""
-            what = f"{action} of database {self._directory}: {text}"
-            if isinstance(error, plyvel.CorruptionError):
-                raise DatabaseDamaged(what) from error
-            if f"lock {self._directory}/LOCK: " in text:
-                raise HomeInUse(what) from error
-            raise StorageFailed(what) from error
+            raise self._translated(action, error) from error
+
+    def _translated(self, action: str, error: plyvel.Error) -> QuorateError:
+        text = error.args[0].decode(errors="replace") if error.args else ""
+        what = f"{action} of database {self._directory}: {text}"
+        if isinstance(error, plyvel.CorruptionError):
+            return DatabaseDamaged(what)
+        if f"lock {self._directory}/LOCK: " in text:
+            return HomeInUse(what)
+        return StorageFailed(what)

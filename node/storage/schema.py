@@ -37,6 +37,7 @@ BASE = b"base"
 FRONTIER = b"frontier"
 STATE_PREFIX = b"state/"
 HEADER_PREFIX = b"header/"
+TREE_PREFIX = b"tree/"
 
 
 def number(value: int) -> bytes:
@@ -86,7 +87,7 @@ def state(key: bytes) -> bytes:
 
 def tree_node(position: bytes) -> bytes:
     """Record of the state tree."""
-    return b"tree/" + position
+    return TREE_PREFIX + position
 
 
 def validators(era: Era) -> bytes:

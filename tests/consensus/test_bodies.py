@@ -36,7 +36,7 @@ def test_what_is_kept_is_found(how: str) -> None:
     bodies = Bodies(window=1)
     match how:
         case "hold":
-            bodies.hold(A, prepared=())
+            bodies.hold(A, prepared=tuple)
         case "keep":
             bodies.keep(A)
         case _:
@@ -65,7 +65,7 @@ def test_looking_at_an_early_body_does_not_move_it() -> None:
 
 def test_bodies_asked_for_are_bounded_and_do_not_displace_those_voted_for() -> None:
     bodies = Bodies(window=1)
-    bodies.hold(A, prepared=())
+    bodies.hold(A, prepared=tuple)
     wanted = others(ASKED_MAX + 1)
     for block in wanted:
         bodies.keep(block)
@@ -76,10 +76,10 @@ def test_bodies_asked_for_are_bounded_and_do_not_displace_those_voted_for() -> N
 
 def test_bodies_voted_for_are_bounded_and_the_prepared_one_stays() -> None:
     bodies = Bodies(window=1)
-    bodies.hold(A, prepared=())
+    bodies.hold(A, prepared=tuple)
     voted = others(VOTED_WINDOWS_MAX)
     for block in voted:
-        bodies.hold(block, prepared={A.digest})
+        bodies.hold(block, prepared=lambda: {A.digest})
     assert bodies.get(A.digest) is A
     assert bodies.get(voted[0].digest) is None
     assert bodies.get(voted[-1].digest) is not None
@@ -88,14 +88,14 @@ def test_bodies_voted_for_are_bounded_and_the_prepared_one_stays() -> None:
 def test_a_body_voted_for_again_is_the_newest_again() -> None:
     bodies = Bodies(window=1)
     for block in (A, *others(VOTED_WINDOWS_MAX - 1), A, B):
-        bodies.hold(block, prepared=())
+        bodies.hold(block, prepared=tuple)
     assert bodies.get(A.digest) is A
 
 
 def test_bodies_up_to_the_head_are_forgotten() -> None:
     bodies = Bodies(window=1)
     for number, block in enumerate((A, B)):
-        bodies.hold(block, prepared=())
+        bodies.hold(block, prepared=tuple)
         bodies.keep(block)
         bodies.keep_early(ValidatorId(number), block)
     bodies.prune(Height(1))

@@ -43,10 +43,10 @@ def state_of(engine: Engine) -> str:
 class CheckedEngine(Engine):
     """Checks with every message that a violation has changed nothing."""
 
-    def receive(self, sender: ValidatorId, message: Message, now: Moment) -> Effects:
+    def _take_in(self, sender: ValidatorId, message: Message, now: Moment, out: Effects) -> None:
         before = state_of(self)
         try:
-            return super().receive(sender, message, now)
+            super()._take_in(sender, message, now, out)
         except ProtocolViolation as error:
             if state_of(self) != before:
                 raise Violation(f"a refused {type(message).__name__} has changed something") from error
@@ -54,14 +54,16 @@ class CheckedEngine(Engine):
 
 
 @pytest.mark.parametrize("window", [1, 4])
-@pytest.mark.parametrize("seed", range(1, 5))
-def test_b16_lies_are_refused_or_harmless(seed: int, window: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_b16_lies_are_refused_or_harmless(window: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.simulation.node.Engine", CheckedEngine)
     faults = Faults(loss=0.05, duplicate=0.2, crash=0.002, busy=0.05, cut=0.1)
-    world = World(size=4, seed=10_000 + seed, window=window, faults=faults)
-    world.add_liar(ValidatorId(1 + seed % 3), rate=0.9)
-    run_world(world)
-    assert any("refuses" in line for line in world.transcript)
+    refusals = 0
+    for seed in range(1, 6):
+        world = World(size=4, seed=10_000 + seed, window=window, faults=faults)
+        world.add_liar(ValidatorId(1 + seed % 3), rate=0.9)
+        run_world(world)
+        refusals += sum("refuses" in line for line in world.transcript)
+    assert refusals > 10
 
 
 def busy_bench() -> Bench:

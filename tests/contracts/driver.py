@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from contracts import queries
+from contracts import due, queries
 from contracts.chain import ExecutedBlock, Tip, genesis_block, propose, replay
 from ledger.blobs import BlobFacts, Hold, HoldSignature
 from ledger.encoding import encode
@@ -11,7 +11,7 @@ from ledger.hashing import Digest, sha256
 from ledger.keys import SigningKey
 from ledger.parameters import ChainParameters
 from ledger.quantities import Height, TimeMs, ValidatorId
-from ledger.state import MemoryState
+from ledger.state import MemoryState, StateView
 from ledger.transactions import Body, RecordBlob, SignedTransaction, Transaction
 from tests.consortium import Consortium, consortium
 
@@ -39,6 +39,18 @@ def task_actions(executed: ExecutedBlock) -> list[tuple[type[SystemAction], str]
 def refused(rule: str, *values: int) -> Rejected:
     """Return the verdict that a rule refuses with these integers."""
     return Rejected(rule=rule, values=values)
+
+
+def next_due_time(state: StateView) -> TimeMs | None:
+    """Return when the next action of the chain itself falls due."""
+    first = due.first(state)
+    return None if first is None else first[0]
+
+
+def due_now(state: StateView, time: TimeMs) -> bool:
+    """Return whether a block at `time` would begin with an action of the chain itself."""
+    earliest = next_due_time(state)
+    return earliest is not None and earliest <= time
 
 
 class Chain:

@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from contracts.chain import ExecutedBlock, Tip, genesis_block, genesis_tip, propose, replay
+from contracts.validity import PlainReader
 from ledger import merkle, state_keys, state_tree
 from ledger.blocks import Block, BlockHeader
 from ledger.encoding import encode
@@ -216,11 +217,14 @@ def test_more_transactions_than_a_block_may_hold_make_it_invalid() -> None:
 
 
 def test_signatures_are_left_to_the_callers_check(chain: Chain) -> None:
-    def refuse(_: bytes, signed: SignedTransaction) -> None:
-        raise InvalidSignature(signed.transaction.author.hex())
+    class Strict(PlainReader):
+        def verify(self, _raw: bytes, signed: SignedTransaction) -> None:
+            raise InvalidSignature(signed.transaction.author.hex())
+
+    refuse = Strict(chain.chain_id)
 
     raw = chain.sign(chain.operator, BODY)
-    executed = propose(chain.tip, time=TIME, proposer=ValidatorId(0), candidates=[raw], verify_signature=refuse)
+    executed = propose(chain.tip, time=TIME, proposer=ValidatorId(0), candidates=[raw], reader=refuse)
     assert executed.block.transactions == ()
     with pytest.raises(InvalidBlock):
         replay(chain.tip, proposed(chain, raw).block, refuse)

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from contracts import due, queries
-from contracts.chain import next_due_time
 from ledger.blobs import Fate, FateRecord
 from ledger.entries import Accepted, Entry, Rejected, RoundDecided, RoundOpened, RoundVoided, TransactionEntry
 from ledger.quantities import ParticipantId, RoundNumber, ValidatorId
 from ledger.records import RoundStatus, TaskStatus
 from ledger.transactions import SubmitUpdate, Withdraw
+from tests.contracts.driver import next_due_time
 from tests.contracts.training import MODEL, TASK, Training, task_spec, update_facts
 
 PARTICIPANTS = 5

@@ -4,7 +4,6 @@ import pytest
 from msgspec.structs import replace
 
 from contracts import due, queries
-from contracts.chain import due_now, next_due_time
 from contracts.committee import draw
 from contracts.due import DueAction
 from ledger import merkle, state_keys
@@ -26,7 +25,7 @@ from ledger.quantities import U63_MAX, ParticipantId, RoundNumber, TimeMs
 from ledger.records import RoundStatus, TaskStatus
 from ledger.tasks import CappedExamples, Mean
 from ledger.transactions import RegisterTask
-from tests.contracts.driver import actions, refused, task_actions
+from tests.contracts.driver import actions, due_now, next_due_time, refused, task_actions
 from tests.contracts.training import ATTEMPT_MS, DEADLINE_MS, MODEL, TASK, Training, task_spec, update_facts
 
 SPEC = task_spec()

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from contracts import errors
-from contracts.validity import BlockAdmission
+from contracts.validity import BlockAdmission, PlainReader
 from ledger import state_keys
 from ledger.encoding import decode, encode
 from ledger.errors import (
@@ -189,12 +189,16 @@ def test_what_is_refused_is_not_counted() -> None:
 
 
 def test_signatures_are_checked_by_whoever_remembers_them(chain: Chain) -> None:
+    class Careless(PlainReader):
+        def verify(self, raw: bytes, signed: SignedTransaction) -> None:
+            seen.append((raw, signed))
+
     seen: list[tuple[bytes, SignedTransaction]] = []
     building = BlockAdmission(
         chain.state,
         height=Height(1),
         chain_id=chain.chain_id,
-        verify_signature=lambda raw, transaction: seen.append((raw, transaction)),
+        reader=Careless(chain.chain_id),
     )
     forged = encode(replace(signed(chain.sign(chain.operator, BODY)), signature=Signature(bytes(64))))
     building.admit(forged)

@@ -85,7 +85,7 @@ def test_what_can_no_longer_enter_a_block_is_forgotten() -> None:
     mempool = Mempool(LIMITS)
     stale = add(mempool, transaction(1, 1, valid_until=5))
     kept = add(mempool, transaction(1, 2, valid_until=6))
-    assert mempool.prune(lambda signed: signed.transaction.valid_until <= 5) == [stale]
+    assert mempool.expire(Height(5)) == [stale]
     assert order(mempool) == [kept]
 
 

@@ -163,21 +163,15 @@ class World:
         engine = node.engine
         if engine is None:
             return
-        effects = Effects()
-        for sender, message in inputs:
-            try:
-                effects.merge(engine.receive(sender, message, self.moment(node)))
-            except ProtocolViolation as error:
-                self._blame(node, sender, error)
         try:
-            effects.merge(engine.tick(self.moment(node)))
+            effects = engine.turn(inputs, self.moment(node), refuse=lambda error: self._blame(node, error))
             self._carry_out(node, engine, effects)
         except Crash:
             self.kill(node)
 
-    def _blame(self, node: Node, sender: ValidatorId, error: ProtocolViolation) -> None:
-        if node.honest and self.nodes[sender].honest:
-            raise Violation(f"{node.id} accuses {sender}, which is honest: {error}") from error
+    def _blame(self, node: Node, error: ProtocolViolation) -> None:
+        if node.honest and self.nodes[error.sender].honest:
+            raise Violation(f"{node.id} accuses {error.sender}, which is honest: {error}") from error
         self.note(f"{node.id} refuses: {error}")
 
     def _carry_out(self, node: Node, engine: Engine, effects: Effects) -> None:

@@ -2,15 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
+from consensus.errors import ProtocolViolation
+from consensus.messages import Message
 from consensus.ports import Effects, Moment
+from ledger.quantities import ValidatorId
 from node.config import load
 from node.runtime.node import Node
 from tests.network import make_homes
+
+Arrived = Iterable[tuple[ValidatorId, Message]]
 
 
 class Clock:
@@ -58,14 +63,14 @@ def test_a_turn_that_takes_long_is_held_against_nobody(tmp_path: Path, monkeypat
     def scenario(node: Node, clock: Clock) -> None:
         excused: list[float] = []
         engine = node.loop.engine
-        tick = engine.tick
+        turn = engine.turn
 
-        def starved(now: Moment) -> Effects:
+        def starved(arrived: Arrived, now: Moment, *, refuse: Callable[[ProtocolViolation], None]) -> Effects:
             clock.now += 2.0
-            return tick(now)
+            return turn(arrived, now, refuse=refuse)
 
         monkeypatch.setattr(engine, "excuse", excused.append)
-        monkeypatch.setattr(engine, "tick", starved)
+        monkeypatch.setattr(engine, "turn", starved)
         node.loop._turn()
         assert excused == [pytest.approx(2.0)]
 
