@@ -27,7 +27,7 @@ from node.mempool import Mempool
 from node.runtime.application import ChainApplication
 from node.runtime.gossip import Gossip
 from node.runtime.loop import ConsensusLoop
-from node.runtime.opening import Durable, open_engine
+from node.runtime.opening import Durable, open_machine
 from node.runtime.wire import ConsensusFrame, DutyFrame, Frame, Transactions, decode_frame, encode_frame
 
 CONFIGURATION = Configuration(limits=LimitsSection(mempool_sender_max=20_000), timing=TimingSection(view_ms=60_000))
@@ -47,16 +47,16 @@ class Wired:
     def add(self, place: int) -> None:
         """Open one validator."""
         home = self.consortium.homes[place]
-        me = home.membership(self.consortium.genesis).validator
+        member = home.membership(self.consortium.genesis)
+        me = member.validator
+        assert me is not None
         durable = Durable.open(home, self.consortium.genesis, CONFIGURATION)
         mempool = Mempool(CONFIGURATION.limits)
         application = ChainApplication(durable.chain, mempool, self.consortium.genesis.chain_id)
-        engine = open_engine(durable, home, me, application, CONFIGURATION.timing)
         loop = ConsensusLoop(
-            engine=engine,
+            begin_era=lambda: open_machine(durable, home, member, application, CONFIGURATION.timing),
             application=application,
-            vote_log=durable.vote_log,
-            records=durable.records,
+            durable=durable,
             send=lambda send: self.carry(me, send),
             on_event=lambda _: None,
             on_violation=_raise,

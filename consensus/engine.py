@@ -38,7 +38,7 @@ from consensus.safety_rules import SafetyRules
 from ledger.blocks import BlockHeader
 from ledger.errors import InputError, VerificationFailed
 from ledger.keys import SigningKey
-from ledger.quantities import Height, ValidatorId, View
+from ledger.quantities import Era, Height, ValidatorId, View
 
 
 class Engine:
@@ -58,9 +58,8 @@ class Engine:
     ) -> None:
         """Begin at the appended head, with what the vote log holds."""
         tip = Choice(height=head.header.height, digest=head.header.digest)
-        certificate = (
-            None if tip.height == context.root.height else head.certificate
-        )  # that of the root is no era's own
+        # At the root of an era the head's certificate is of the era before: nothing of this era is certified yet.
+        certificate = None if head.header.height == context.root.height else head.certificate
         safety = SafetyRules(context=context, validator=validator, key=key, head=tip, certificate=certificate)
         self._replica = Replica(
             context=context,
@@ -73,6 +72,11 @@ class Engine:
             head_certificate=certificate,
         )
         restoring.restore(self._replica, records)
+
+    @property
+    def era(self) -> Era:
+        """Era that this engine votes in."""
+        return self._replica.context.era
 
     @property
     def head(self) -> BlockHeader:

@@ -4,7 +4,7 @@ It takes and serves certified blocks like every replica, through the same functi
 key, so there is nothing that it could sign. It has the members of `Engine` that a runtime uses.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from consensus import catch_up, eras, finality
 from consensus.errors import ProtocolViolation
@@ -15,7 +15,7 @@ from consensus.records import VotesRecord
 from consensus.replica import FIRST_VIEW, Follower
 from ledger.blocks import BlockHeader
 from ledger.errors import InputError, VerificationFailed
-from ledger.quantities import Height, ValidatorId, View
+from ledger.quantities import Era, Height, ValidatorId, View
 
 
 class Learner:
@@ -35,6 +35,11 @@ class Learner:
             head=head.header,
             head_certificate=head.certificate,
         )
+
+    @property
+    def era(self) -> Era:
+        """Era that it follows."""
+        return self._follower.context.era
 
     @property
     def head(self) -> BlockHeader:
@@ -75,6 +80,23 @@ class Learner:
             raise ProtocolViolation(sender, f"{type(message).__name__}: {error}") from error
         return out
 
+    def turn(
+        self,
+        arrived: Iterable[tuple[ValidatorId, Message]],
+        now: Moment,
+        *,
+        refuse: Callable[[ProtocolViolation], None],
+    ) -> Effects:
+        """Take messages in and let time pass, as `Engine.turn` does."""
+        out = Effects()
+        for sender, message in arrived:
+            try:
+                out.merge(self.receive(sender, message, now))
+            except ProtocolViolation as error:
+                refuse(error)
+        out.merge(self.tick(now))
+        return out
+
     def tick(self, now: Moment) -> Effects:
         """Let time pass."""
         out = Effects()
@@ -82,6 +104,9 @@ class Learner:
         follower = self._follower
         out.timer_at = now.elapsed + follower.timing.fetch
         return out
+
+    def excuse(self, seconds: float) -> None:
+        """Do nothing: it has no patience with anybody that a pause of this process could use up."""
 
     def take_votes(self) -> VotesRecord | None:
         """Return nothing: it does not vote."""

@@ -105,7 +105,7 @@ class Head:
 
     header: BlockHeader
     certificate: CommitCertificate | None
-    """Its own; None for genesis alone."""
+    """Its own; none at genesis. At the root of an era it is of the era before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,11 @@ class Home:
         return self.path / "descriptor.json"
 
     @property
+    def organisation(self) -> str:
+        """Name in this home's descriptor; raises ConfigurationError, InputError, InvalidSignature."""
+        return read_descriptor(self.descriptor).organisation
+
+    @property
     def link_credential(self) -> Path:
         """Private key and certificate of the TLS links, PEM."""
         return self.path / "keys" / "link.pem"
@@ -77,6 +82,20 @@ class Home:
         """Present once the vote key has a vote log; without that log the key must never vote again."""
         return self.path / "keys" / "vote.used"
 
+    @property
+    def staged(self) -> Path:
+        """Keys made for a rotation: in force once the chain records them."""
+        return self.path / "keys" / "next"
+
+    @property
+    def staged_credential(self) -> Path:
+        """Link credential made for a rotation."""
+        return self.staged / "link.pem"
+
+    def staged_key(self, purpose: KeyPurpose) -> Path:
+        """File of a signing key made for a rotation."""
+        return self.staged / f"{purpose}.key"
+
     def key(self, purpose: KeyPurpose) -> Path:
         """File of a signing key."""
         return self.path / "keys" / f"{purpose}.key"
@@ -89,15 +108,17 @@ class Home:
         """Read and verify the genesis file; raises ConfigurationError."""
         return _read_genesis(self.genesis, f"{self.genesis} (quorate node start --genesis FILE)")
 
-    def adopt_genesis(self, file: Path) -> None:
+    def adopt_genesis(self, file: Path, *, learner: bool = False) -> None:
         """Copy a genesis file into the home.
 
-        Raises ConfigurationError if the file is damaged, is without this home, or if another one is there already.
+        Raises ConfigurationError if the file is damaged, if another one is there already, or if it is without this
+        home: unless that is to be a learner, which a chain that runs has to register.
         """
         genesis = _read_genesis(file, str(file))
         if self.genesis.exists() and self.genesis.read_bytes() != genesis.data:
             raise ConfigurationError("genesis of this home", expected="the one given", got="another one is in use")
-        self.membership(genesis)
+        if not learner:
+            self.membership(genesis)
         if not self.genesis.exists():
             fresh = self.genesis.with_suffix(".new")
             fresh.write_bytes(genesis.data)

@@ -6,7 +6,7 @@ transaction has waited longest first, so that nobody can crowd the others out of
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ledger.hashing import Digest
@@ -107,6 +107,12 @@ class Mempool:
             ending = self._ending[height] = set()
             heapq.heappush(self._endings, height)
         ending.add(identity)
+
+    def keep_authors(self, is_known: Callable[[PublicKey], bool]) -> None:
+        """Forget what keys have signed that may sign no more."""
+        gone = [author for author in self._authors if not is_known(author)]
+        for identity in [identity for author in gone for identity in self._authors[author]]:
+            self.remove(identity)
 
     def oldest(self) -> Waiting | None:
         """Return the transaction that has waited longest."""

@@ -27,7 +27,7 @@ async def validators(
         int | None, Query(ge=0, le=U63_MAX, description="A block that they decided.", examples=[9])
     ] = None,
 ) -> Response:
-    """Read the validator set of an era, with the addresses that genesis gives them."""
+    """Read the validator set of an era, with the addresses that they have now."""
     api = context.api
     era, first, found = _current(api) if height is None else deciding_set(api.chain, Height(height))
     content: dict[str, Plain] = {
@@ -77,8 +77,9 @@ def _header(chain: ChainReader, height: Height) -> BlockHeader:
 
 
 def _validator(api: NodeApi, member: Validator) -> dict[str, Plain]:
-    """Return a validator, with addresses if genesis names it with these very keys."""
-    known = api.member.genesis.descriptors.get(member.id)
+    """Return a validator, with addresses if it still has these very keys."""
+    seat = queries.seat(api.state, member.id)
+    known = seat if seat is not None and seat.member == member else None
     return {
         **plain_noun(member),
         "link_address": None if known is None else known.link_address,

@@ -56,6 +56,7 @@ class Status(Answer):
 
     model_config = example_of(
         validator=0,
+        seat="validator",
         software="0.1.0",
         protocol=1,
         clock=examples.TIME,
@@ -80,7 +81,8 @@ class Status(Answer):
         validators=4,
     )
 
-    validator: Number
+    validator: Number | None
+    seat: Literal["validator", "learner", "left", "none"]
     software: str
     protocol: Number
     clock: Number

@@ -49,7 +49,7 @@ class NodeApi:
     def __init__(
         self,
         *,
-        member: Membership,
+        member: Callable[[], Membership],
         chain: ChainStore,
         mempool: Mempool,
         gossip: Gossip,
@@ -58,7 +58,7 @@ class NodeApi:
         watch: Watch,
         status: Callable[[], NodeStatus],
     ) -> None:
-        self.member = member
+        self._member = member
         self.chain = chain
         self._mempool = mempool
         self._gossip = gossip
@@ -69,6 +69,11 @@ class NodeApi:
         """Returns where this node stands."""
         self._rights = ReadRights(chain, blobs.store)
         self._waiters: dict[Digest, set[asyncio.Future[None]]] = {}
+
+    @property
+    def member(self) -> Membership:
+        """This node's place in the chain."""
+        return self._member()
 
     # --- reads -------------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ block.
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
+from consensus.replica import ends_era
 from contracts import due, queries
 from contracts.chain import ExecutedBlock, Tip, propose, replay, tip_after
 from contracts.validity import BlockAdmission
@@ -133,6 +134,10 @@ class ChainApplication:
             for identity in executed.ids:
                 self._mempool.remove(identity)
         self._mempool.expire(Height(head.height))
+        if any(ends_era(certified.block.header) for certified in blocks):
+            # What a key without a role has signed is never decided: as the oldest item it would end view after view.
+            state = self._store.tip().state
+            self._mempool.keep_authors(lambda key: queries.key_record(state, key) is not None)
         for executed, _ in pairs:
             for listener in self._on_appended:
                 listener(executed)

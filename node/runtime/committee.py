@@ -70,6 +70,8 @@ class CommitteeDuty:
 
     def _is_due(self, record: RoundRecord) -> bool:
         me = self._outbox.member.validator
+        if me is None or not self._outbox.is_validator:
+            return False
         if record.status is not RoundStatus.CLOSED or record.attempt == 0:
             return False
         if record.attempt == 1 and me not in record.committee:

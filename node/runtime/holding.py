@@ -83,6 +83,8 @@ class Holding:
         up.
         """
         ticket = signed.verify(chain_id=self._outbox.member.chain_id)
+        if not self._outbox.is_validator:
+            raise NotAuthorised("node for uploads", expected="a validator of the current set", got="another")
         state, head = self._blobs.state, self._blobs.head
         parameters = queries.parameters(state)
         if queries.key_record(state, ticket.author) is None:
@@ -132,8 +134,16 @@ class Holding:
         hold = Hold(era=self._outbox.era, blob=ticket.blob, size=ticket.size, facts=facts)
         collecting = Collecting(ticket=signed, hold=hold)
         self._collecting[ticket.blob] = collecting
+        assert member.validator is not None, "the ticket was checked"
         self._add(collecting, member.validator, hold.sign(member.service_key, chain_id=member.chain_id))
         self._outbox.broadcast(Announce(ticket=signed))
+
+    def on_era(self) -> None:
+        """Collect anew what is not recorded yet: a HOLD counts in its era only. Nothing, where this node has left."""
+        collecting, self._collecting = self._collecting, {}
+        if self._outbox.is_validator:
+            for one in collecting.values():
+                self._collect(one.ticket, one.hold.facts)
 
     def recorded(self, digest: Digest) -> BlobRecord | None:
         """Return what the state after the head records of a blob."""
@@ -169,6 +179,8 @@ class Holding:
         if collecting is None or validator is None or message.signature.validator != sender:
             return
         message.hold.verify(validator.service_key, message.signature.signature, chain_id=self._outbox.member.chain_id)
+        if message.hold.era != collecting.hold.era:
+            return  # it has appended the end of an era a moment earlier or later, and is asked again
         if message.hold != collecting.hold:
             log.error("facts-differ", blob=message.hold.blob.hex(), peer=sender, theirs=str(message.hold.facts))
             collecting.differing.add(sender)
@@ -235,7 +247,9 @@ class Holding:
             facts = await self._examine_or_delete(ticket)
             hold = Hold(era=self._outbox.era, blob=ticket.blob, size=ticket.size, facts=facts)
             signature = hold.sign(self._outbox.member.service_key, chain_id=self._outbox.member.chain_id)
-            own = HoldSignature(validator=self._outbox.member.validator, signature=signature)
+            validator = self._outbox.member.validator
+            assert validator is not None, "the ticket was checked"
+            own = HoldSignature(validator=validator, signature=signature)
             self._outbox.send(sender, Held(hold=hold, signature=own))
         finally:
             self._answering.discard((sender, signed.ticket.blob))

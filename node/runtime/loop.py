@@ -12,12 +12,13 @@ from collections.abc import Callable
 
 from consensus.engine import Engine
 from consensus.errors import ProtocolViolation
+from consensus.learner import Learner
 from consensus.messages import Message
 from consensus.ports import Effects, Event, Moment, Send
-from consensus.records import encode_record, needed_records
-from ledger.quantities import TimeMs, ValidatorId
+from consensus.records import encode_record, needed_records, records_since
+from ledger.quantities import Era, TimeMs, ValidatorId
 from node.runtime.application import ChainApplication
-from node.storage.vote_log import VoteLog
+from node.runtime.opening import Durable
 
 VOTE_LOG_BYTES = 4 * 2**20
 """The vote log is cut once it is longer than this: a rewrite takes several syncs."""
@@ -29,24 +30,23 @@ LAG_SECONDS_MIN = 0.05
 
 
 class ConsensusLoop:
-    """Runs one engine on the event loop."""
+    """Runs the engine of one era after the other on the event loop."""
 
     def __init__(
         self,
         *,
-        engine: Engine,
+        begin_era: Callable[[], Engine | Learner],
         application: ChainApplication,
-        vote_log: VoteLog,
-        records: list[bytes],
+        durable: Durable,
         send: Callable[[Send], None],
         on_event: Callable[[Event], None],
         on_violation: Callable[[ProtocolViolation], None],
         on_fatal: Callable[[BaseException], None],
     ) -> None:
-        self.engine = engine
+        self.engine = begin_era()
+        self._begin_era = begin_era
         self._application = application
-        self._vote_log = vote_log
-        self._records = records
+        self._durable = durable
         self._send = send
         self._on_event = on_event
         self._on_violation = on_violation
@@ -83,6 +83,8 @@ class ConsensusLoop:
         inputs, self._inputs = self._inputs, []
         try:
             self._carry_out(self.engine.turn(inputs, _now(), refuse=self._on_violation))
+            if self.engine.has_ended:
+                self._hand_over()
             self._excuse(time.monotonic() - began)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the node must not vote on
             self.stop()
@@ -93,6 +95,16 @@ class ConsensusLoop:
         if seconds >= LAG_SECONDS_MIN:
             self.engine.excuse(seconds)
 
+    def _hand_over(self) -> None:
+        """Go on in the next era, with what has come early for it; votes of the past one need not be kept."""
+        later = self.engine.later
+        self.engine = self._begin_era()
+        if self._durable.vote_log is not None:
+            self._durable.records = records_since(self._durable.records, Era(self.engine.era))
+            self._durable.vote_log.rewrite(self._durable.records)
+        self._inputs = [*later, *self._inputs]
+        self.poke()
+
     def _carry_out(self, effects: Effects) -> None:
         while True:
             if effects.append:
@@ -102,9 +114,11 @@ class ConsensusLoop:
             if votes is not None:
                 records.append(encode_record(votes))
             if records:
-                self._vote_log.append(records)
-                self._vote_log.sync()
-                self._records += records
+                vote_log = self._durable.vote_log
+                assert vote_log is not None, "only an engine has records, and it has a vote log"
+                vote_log.append(records)
+                vote_log.sync()
+                self._durable.records += records
             for send in effects.send:
                 self._send(send)
             for event in effects.events:
@@ -116,9 +130,10 @@ class ConsensusLoop:
         self._arm(effects.timer_at)
 
     def _cut_log(self) -> None:
-        if self._vote_log.size > VOTE_LOG_BYTES:
-            self._records = needed_records(self._records, head=self.engine.head.height)
-            self._vote_log.rewrite(self._records)
+        durable = self._durable
+        if durable.vote_log is not None and durable.vote_log.size > VOTE_LOG_BYTES:
+            durable.records = needed_records(durable.records, head=self.engine.head.height)
+            durable.vote_log.rewrite(durable.records)
 
     def _arm(self, when: float | None) -> None:
         """Wake up for the engine's next deadline, or when the chain's next action is due."""

@@ -15,11 +15,13 @@ OWN_VALIDITY_HEIGHTS = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Membership:
-    """A validator's place in its chain."""
+    """A node's place in its chain."""
 
     genesis: Genesis
-    validator: ValidatorId
-    organisation: str
+    validator: ValidatorId | None
+    """Its number; None as long as the chain, as far as it is here, has none for it: a learner before its registration.
+    Whether the number is in the current validator set is for the state to say."""
+    organisation: str | None
     service_key: SigningKey
 
     @property

@@ -10,14 +10,15 @@ import structlog
 from consensus.errors import ProtocolViolation
 from consensus.messages import Message
 from consensus.ports import Event
+from consensus.replica import ends_era
 from contracts import queries
 from contracts.chain import ExecutedBlock
 from ledger.encoding import encode
-from ledger.entries import ActionEntry, RoundDecided, RoundVoided
+from ledger.entries import Accepted, ActionEntry, RoundDecided, RoundVoided, TransactionEntry
 from ledger.errors import QuorateError
 from ledger.parameters import PROTOCOLS_KNOWN
 from ledger.quantities import Era, Height, RoundNumber, ValidatorId
-from ledger.transactions import Body
+from ledger.transactions import Body, ChangeValidators
 from ledger.validators import ValidatorSet
 from node.config import Configuration
 from node.errors import OperatorNeeded, ProtocolUnknown
@@ -32,7 +33,7 @@ from node.runtime.gossip import Gossip
 from node.runtime.holding import Holding
 from node.runtime.log_pace import Pace
 from node.runtime.loop import ConsensusLoop
-from node.runtime.opening import Durable, open_engine
+from node.runtime.opening import Durable, open_machine
 from node.runtime.peer_clocks import PeerClocks
 from node.runtime.status import NodeStatus, node_status
 from node.runtime.tasks import Tasks
@@ -40,6 +41,7 @@ from node.runtime.watch import Watch
 from node.runtime.wire import INSTANCE_BYTES, Announce, ClockAsked, ClockTold, Duty, Held, Transactions
 from node.runtime.wires import Wires
 from node.runtime.workers import Worker
+from node.seat import take_seat
 
 log = structlog.get_logger()
 
@@ -63,9 +65,11 @@ class Node:
         """
         self._protocols = protocols
         genesis = home.load_genesis()
-        self.member = home.membership(genesis)
+        self._home = home
         self._durable = Durable.open(home, genesis, configuration)
         try:
+            self.member = take_seat(home, genesis, self._durable.chain.state)
+            """Place in the chain; membership transactions change it."""
             self._assemble(home, configuration)
         except BaseException:
             self._durable.close()
@@ -87,7 +91,7 @@ class Node:
         self._wires = Wires(
             home,
             self.member,
-            self.validators,
+            queries.seats(self.chain.state),
             configuration.link,
             store=self._durable.store,
             on_message=self._on_message,
@@ -128,7 +132,7 @@ class Node:
         )
         self._committee = CommitteeDuty(blobs=self._blobs, holding=self._holding, outbox=self, tasks=self._tasks)
         self.api = NodeApi(
-            member=self.member,
+            member=lambda: self.member,
             chain=self.chain,
             mempool=self.mempool,
             gossip=self._gossip,
@@ -137,7 +141,9 @@ class Node:
             watch=self._watch,
             status=self.status,
         )
+        # Who we are comes first: the others ask for it.
         for listener in (
+            self._look_at_membership,
             self._log_entries,
             self._holding.on_appended,
             self.api.on_appended,
@@ -152,6 +158,11 @@ class Node:
     def validators(self) -> ValidatorSet:
         """Validators of the current era."""
         return queries.validators(self.chain.state)
+
+    @property
+    def is_validator(self) -> bool:
+        """Whether this node is in the current set."""
+        return self.member.validator is not None and self.member.validator in self.validators
 
     @property
     def era(self) -> Era:
@@ -232,6 +243,7 @@ class Node:
                 self._blobs.expire()
                 self._clocks.tick()
                 self._watch.tick()
+                self._wires.tick()
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody else would notice
             self._fatal(error)
 
@@ -245,12 +257,11 @@ class Node:
     # --- parts -------------------------------------------------------------------------------------------------------
 
     def _make_loop(self, home: Home, configuration: Configuration) -> ConsensusLoop:
-        engine = open_engine(self._durable, home, self.member.validator, self.application, configuration.timing)
+        timing = configuration.timing
         return ConsensusLoop(
-            engine=engine,
+            begin_era=lambda: open_machine(self._durable, home, self.member, self.application, timing),
             application=self.application,
-            vote_log=self._durable.vote_log,
-            records=self._durable.records,
+            durable=self._durable,
             send=self._wires.carry,
             on_event=self._report,
             on_violation=self._violation,
@@ -264,6 +275,8 @@ class Node:
         match message:
             case Transactions():
                 self._gossip.on_transactions(peer, message)
+            case Announce() | Held() if peer not in self.validators:
+                return
             case Announce():
                 self._holding.on_announce(peer, message)
             case Held():
@@ -284,6 +297,23 @@ class Node:
             log.warning("protocol-violation", peer=error.sender, code=error.code, error=str(error), count=count)
         for listener in self._on_violation:
             listener(error)
+
+    def _look_at_membership(self, executed: ExecutedBlock) -> None:
+        """Follow a change of membership: own place and keys, links, and blobs that are to be held in the new era."""
+        changes = [
+            entry
+            for entry in executed.entries
+            if isinstance(entry, TransactionEntry)
+            and isinstance(entry.signed.transaction.body, ChangeValidators)
+            and isinstance(entry.receipt.verdict, Accepted)
+        ]
+        if not changes:
+            return
+        self.member = take_seat(self._home, self.member.genesis, self.chain.state)
+        self._wires.update(self.member, queries.seats(self.chain.state))
+        log.info("membership-changed", era=self.era, validators=self.validators.ids, validator=self.member.validator)
+        if ends_era(executed.block.header):
+            self._holding.on_era()
 
     def _log_entries(self, executed: ExecutedBlock) -> None:
         log_entries(executed, view=self.loop.engine.view)

@@ -7,6 +7,7 @@ import structlog
 
 from consensus.catch_up import ANSWER_BYTES_MAX
 from consensus.engine import Engine
+from consensus.learner import Learner
 from consensus.messages import Choice
 from consensus.new_view import EraContext
 from consensus.ports import Application, Head, Timing
@@ -14,10 +15,14 @@ from consensus.records import decode_record
 from contracts import queries
 from ledger.errors import ConfigurationError
 from ledger.genesis import Genesis
-from ledger.quantities import Height, ValidatorId
+from ledger.quantities import Height
+from ledger.records import SeatStatus
+from ledger.validators import ValidatorSet
 from node.config import Configuration, TimingSection
 from node.home import Home
 from node.keystore import KeyPurpose
+from node.runtime.membership import Membership
+from node.seat import note_used_vote_key, used_vote_key
 from node.storage.blob_store import BlobStore
 from node.storage.chain_store import ChainStore
 from node.storage.errors import VoteLogMissing
@@ -39,9 +44,10 @@ class Durable:
 
     chain: ChainStore
     store: BlobStore
-    vote_log: VoteLog
+    vote_log: VoteLog | None
+    """None if it is lost, and the vote key with it: until a rotation this node follows without a vote."""
     records: list[bytes]
-    """What the vote log held."""
+    """What the vote log holds; the loop keeps this list."""
     databases: tuple[KeyValueStore, ...]
 
     @classmethod
@@ -66,53 +72,101 @@ class Durable:
                 quota_bytes=configuration.limits.storage_bytes_max,
                 reserve_bytes=configuration.alarms.disk_free_bytes_min,
             )
-            vote_log, records = _open_vote_log(home, genesis, chain)
         except BaseException:
             for database in databases:
                 database.close()
             raise
         for digest in store.lost:
             log.error("blob-lost", blob=digest.hex())
-        return cls(chain=chain, store=store, vote_log=vote_log, records=records, databases=tuple(databases))
+        return cls(chain=chain, store=store, vote_log=None, records=[], databases=tuple(databases))
+
+    def prepare_vote_log(self, home: Home, genesis: Genesis) -> None:
+        """Open the vote log unless it is open: at the start, and once a rotation has brought a key that can have one.
+
+        Raises VoteLogDamaged and other StorageErrors; a log that is lost is only told of.
+        """
+        if self.vote_log is not None:
+            note_used_vote_key(home, home.load_key(KeyPurpose.VOTE).public)
+            return
+        try:
+            self.vote_log, self.records = _open_vote_log(home, genesis, self.chain)
+        except VoteLogMissing as error:
+            log.warning("vote-log-lost", code=error.code, error=str(error), hint=error.hint)
 
     def close(self) -> None:
         """Give everything back."""
-        self.vote_log.close()
+        if self.vote_log is not None:
+            self.vote_log.close()
         for database in self.databases:
             database.close()
 
 
-def open_engine(
-    durable: Durable, home: Home, validator: ValidatorId, application: Application, timing: TimingSection
-) -> Engine:
-    """Return the engine as it was when its last vote became durable; raises ConfigurationError."""
+def open_machine(
+    durable: Durable,
+    home: Home,
+    member: Membership,
+    application: Application,
+    timing: TimingSection,
+) -> Engine | Learner:
+    """Return what takes part in the era after the head: the engine as it was when its last vote became durable.
+
+    A learner where this node has no vote, or cannot prove what it has voted; raises ConfigurationError.
+    """
     chain, state = durable.chain, durable.chain.state
-    parameters = queries.parameters(state)
-    era, first = queries.era(state)
-    before = chain.header(Height(first - 1))
-    assert before is not None
-    context = EraContext(
-        chain_id=before.chain_id,
-        era=era,
-        validators=queries.validators(state),
-        root=Choice(height=Height(before.height), digest=before.digest),
-        window=parameters.window,
+    context = _context(chain)
+    head = Head(header=chain.head.header, certificate=chain.head.certificate)
+    seconds = Timing(
+        view=timing.view_ms / 1000,
+        resend=timing.resend_ms / 1000,
+        status=timing.status_ms / 1000,
+        fetch=timing.fetch_ms / 1000,
     )
+    durable.prepare_vote_log(home, member.genesis)
+    reason = _why_without_vote(durable, home, member, context.validators)
+    if reason:
+        log.warning("follows-without-a-vote", validator=member.validator, era=context.era, reason=reason)
+        return Learner(context=context, head=head, application=application, timing=seconds)
+    assert member.validator is not None
     return Engine(
         context=context,
-        validator=validator,
+        validator=member.validator,
         key=home.load_key(KeyPurpose.VOTE),
-        head=Head(header=chain.head.header, certificate=chain.head.certificate),
+        head=head,
         application=application,
-        timing=Timing(
-            view=timing.view_ms / 1000,
-            resend=timing.resend_ms / 1000,
-            status=timing.status_ms / 1000,
-            fetch=timing.fetch_ms / 1000,
-        ),
-        drift_ms=parameters.clock_drift_ms,
+        timing=seconds,
+        drift_ms=queries.parameters(state).clock_drift_ms,
         records=[decode_record(data) for data in durable.records],
     )
+
+
+def _context(chain: ChainStore) -> EraContext:
+    era, first = queries.era(chain.state)
+    before = chain.header(Height(first - 1))
+    assert before is not None
+    return EraContext(
+        chain_id=before.chain_id,
+        era=era,
+        validators=queries.validators(chain.state),
+        root=Choice(height=Height(before.height), digest=before.digest),
+        window=queries.parameters(chain.state).window,
+    )
+
+
+def _why_without_vote(durable: Durable, home: Home, member: Membership, validators: ValidatorSet) -> str:
+    """Return why this node has no vote in this era, in words for its operator; nothing if it has one."""
+    number = member.validator
+    seat = None if number is None else validators.get(number)
+    if number is None:
+        return "the chain, as far as it is here, does not know these keys: an operator has to register the learner"
+    if seat is None:
+        known = queries.seat(durable.chain.state, number)
+        left = known is not None and known.status is SeatStatus.LEFT
+        return "it has left the validators" if left else "it is a learner"
+    if seat.vote_key != home.load_key(KeyPurpose.VOTE).public:
+        return "the chain names another vote key than that of this home"
+    if durable.vote_log is None:
+        return "the vote log of its key is lost: the key must not vote again, a rotation gives it a new one"
+    return ""
 
 
 def _check_head(chain: ChainStore, genesis: Genesis) -> None:
@@ -133,18 +187,19 @@ def _check_frames(chain: ChainStore, configuration: Configuration) -> None:
 
 
 def _open_vote_log(home: Home, genesis: Genesis, chain: ChainStore) -> tuple[VoteLog, list[bytes]]:
-    """Open the vote log, or make the first one of a new vote key; a missing one means that the key is lost.
+    """Open the vote log, or make the first one of a new vote key; raises VoteLogMissing if the key has lost its own.
 
     That the key has a log is durable before the first vote: a host that loses power forgets neither or both.
     """
+    public = home.load_key(KeyPurpose.VOTE).public
     if not home.vote_log.exists():
-        if home.vote_key_used.exists() or chain.head.header.height > 0:
+        used = used_vote_key(home)
+        is_new = chain.head.header.height == 0 if used is None else used not in {"", public.hex()}
+        if not is_new:
             raise VoteLogMissing(f"vote log {home.vote_log}", expected="the log of a key that has voted", got="none")
         VoteLog.create(home.vote_log, chain_id=genesis.chain_id).close()
     vote_log, recovered = VoteLog.open(home.vote_log, chain_id=genesis.chain_id)
     if recovered.torn_bytes:
         log.warning("vote-log-cut", torn_bytes=recovered.torn_bytes)
-    with disk(f"note of a used vote key {home.vote_key_used}"):
-        home.vote_key_used.touch(mode=0o600)
-        sync_directory(home.vote_key_used.parent)
+    note_used_vote_key(home, public)
     return vote_log, list(recovered.records)

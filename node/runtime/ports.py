@@ -12,7 +12,15 @@ from node.runtime.wire import Duty
 class Outbox(Protocol):
     """Who this node is, and how it speaks."""
 
-    member: Membership
+    @property
+    def member(self) -> Membership:
+        """Place in the chain; rotations change it."""
+        ...
+
+    @property
+    def is_validator(self) -> bool:
+        """Whether this node is in the current validator set: only then has it duties."""
+        ...
 
     @property
     def era(self) -> Era:

@@ -7,6 +7,7 @@ from functools import cache
 from importlib import metadata
 
 from consensus.engine import Engine
+from consensus.learner import Learner
 from contracts import queries
 from ledger.hashing import Digest
 from ledger.quantities import Era, Height, TimeMs, ValidatorId, View
@@ -41,7 +42,10 @@ class PeerStatus:
 class NodeStatus:
     """Where this node stands."""
 
-    validator: ValidatorId
+    validator: ValidatorId | None
+    """Its number; None for a learner that no block here has registered yet."""
+    seat: str
+    """What it is: validator, learner, left, or none."""
     software: str
     """Release that runs."""
     protocol: int
@@ -76,10 +80,10 @@ class ReadinessCheck:
 
 
 def node_status(
-    validator: ValidatorId,
+    validator: ValidatorId | None,
     *,
     chain: ChainStore,
-    engine: Engine,
+    engine: Engine | Learner,
     mempool: Mempool,
     store: BlobStore,
     connected: AbstractSet[ValidatorId],
@@ -91,6 +95,7 @@ def node_status(
     others = [member.id for member in queries.validators(chain.state).members if member.id != validator]
     return NodeStatus(
         validator=validator,
+        seat=_seat(validator, chain),
         software=software_version(),
         protocol=queries.parameters(chain.state).protocol,
         clock=wall_clock(),
@@ -114,6 +119,11 @@ def node_status(
     )
 
 
+def _seat(validator: ValidatorId | None, chain: ChainStore) -> str:
+    seat = None if validator is None else queries.seat(chain.state, validator)
+    return "none" if seat is None else seat.status.name.lower()
+
+
 def _peer(validator: ValidatorId, *, connected: bool, head: Height | None, clock: ClockOffset | None) -> PeerStatus:
     return PeerStatus(
         validator=validator,
@@ -126,6 +136,8 @@ def _peer(validator: ValidatorId, *, connected: bool, head: Height | None, clock
 
 def readiness(status: NodeStatus, *, quorum: int) -> list[ReadinessCheck]:
     """Return what must hold for callers to be sent to a node."""
+    if status.seat != "validator":
+        return [ReadinessCheck(name="seat", ok=False, detail=f"this node is no validator, but: {status.seat}")]
     connected = 1 + sum(peer.connected for peer in status.peers)
     return [
         ReadinessCheck(

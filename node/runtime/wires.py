@@ -1,22 +1,26 @@
 """A node's links as its parts use them: messages of consensus and of the duties, and blobs, each encoded once."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
 from typing import BinaryIO
 
 import structlog
 
 from consensus.errors import ProtocolViolation
-from consensus.messages import Message
+from consensus.messages import Message, Status
 from consensus.ports import Send
 from ledger.encoding import PROTOCOL_VERSION, encode
 from ledger.errors import InputError
 from ledger.hashing import Digest
 from ledger.quantities import ValidatorId
-from ledger.validators import ValidatorSet
+from ledger.records import SeatRecord
 from node.config import LinkSection
 from node.home import Home
+from node.keystore import read_private
 from node.runtime.link_log import LinkLog
 from node.runtime.membership import Membership
+from node.runtime.parties import Linked
 from node.runtime.wire import ConsensusFrame, Duty, DutyFrame, Frame, decode_frame, encode_frame
 from node.storage.blob_store import BlobStore
 from node.transport.errors import FrameTooLarge
@@ -33,14 +37,19 @@ FETCH_BYTES_PER_SECOND = 2**20
 """Slowest transfer of a blob that is waited for."""
 
 
+OTHER_CREDENTIAL_SECONDS = 15.0
+"""Without any peer for so long, a node with staged keys tries the other of its credentials: its rotation may have been
+appended while it was away, and who has appended it takes the new certificate only."""
+
+
 class Wires:
-    """Links with every other validator of the era; `start` once, `close` once."""
+    """Links with every other validator and learner; `start` once, `close` once."""
 
     def __init__(
         self,
         home: Home,
         member: Membership,
-        validators: ValidatorSet,
+        seats: Iterable[SeatRecord],
         section: LinkSection,
         *,
         store: BlobStore,
@@ -53,19 +62,19 @@ class Wires:
         self._on_message = on_message
         self._on_duty = on_duty
         self._on_violation = on_violation
-        tls = LinkTls(home.private_link_credential(), identity=member.validator, validators=validators)
-        if tls.unusable:
-            log.error("link-certificates-unusable", validators=tls.unusable)
+        self._home = home
+        self._member = member
+        self._linked = Linked(clock=time.monotonic)
+        self._linked.update(seats)
+        self._uses_staged = False
+        self._alone_since = time.monotonic()
+        self._tls = LinkTls(self._credential(), identity=self._identity(), parties=self._linked.parties)
+        self._check_certificates()
         limits = LinkLimits(frame_bytes_max=section.frame_bytes_max, queue_bytes_max=section.queue_bytes_max)
-        addresses = {
-            validator: parse_address(descriptor.link_address)
-            for validator, descriptor in member.genesis.descriptors.items()
-            if validator != member.validator
-        }
         self.links = Links(
-            Endpoint(tls=tls, greeting=encode((member.chain_id, PROTOCOL_VERSION)), limits=limits),
+            Endpoint(tls=self._tls, greeting=encode((member.chain_id, PROTOCOL_VERSION)), limits=limits),
             listener=listening_socket(parse_address(section.listen)),
-            peers=addresses,
+            peers=self._linked.peers(member.validator),
             on_frame=self._on_frame,
             serve_blob=self._serve_blob,
             on_event=LinkLog(),
@@ -75,6 +84,46 @@ class Wires:
     def connected(self) -> frozenset[ValidatorId]:
         """Peers that we can send to now."""
         return self.links.connected
+
+    def update(self, member: Membership, seats: Iterable[SeatRecord]) -> None:
+        """Link with those that the state names now, by its certificates and at its addresses."""
+        self._member = member
+        changed = self._linked.update(seats)
+        self._uses_staged = False
+        self._apply(anew=changed)
+
+    def tick(self) -> None:
+        """End what was left over of the last change, or try the other credential; called about once a second."""
+        now = time.monotonic()
+        if self.connected or not self._home.staged_credential.exists():
+            self._alone_since = now
+        elif now - self._alone_since >= OTHER_CREDENTIAL_SECONDS:
+            self._alone_since = now
+            self._uses_staged = not self._uses_staged
+            log.warning("other-link-credential", staged=self._uses_staged)
+            self._apply(anew=self._linked.addresses)
+        if self._linked.expire():
+            self._apply()
+
+    def _apply(self, *, anew: Collection[ValidatorId] = ()) -> None:
+        self._tls.use(self._credential(), identity=self._member.validator, parties=self._linked.parties)
+        self._check_certificates()
+        self.links.update(self._linked.peers(self._member.validator), anew=anew)
+
+    def _credential(self) -> Path:
+        if self._uses_staged:
+            read_private(self._home.staged_credential)
+            return self._home.staged_credential
+        return self._home.private_link_credential()
+
+    def _identity(self) -> ValidatorId | None:
+        """Return the number that our certificate must be recorded for; none where we have left, or are not there."""
+        number = self._member.validator
+        return number if number in self._linked.addresses else None
+
+    def _check_certificates(self) -> None:
+        if self._tls.unusable:
+            log.error("link-certificates-unusable", validators=self._tls.unusable)
 
     def start(self) -> None:
         """Listen, and dial every peer."""
@@ -99,9 +148,10 @@ class Wires:
     def _give(self, frame: Frame, *, to: ValidatorId | None) -> None:
         """Queue a frame; one that no peer would take is lost, since a peer's question may have led to it."""
         data = encode_frame(frame)
+        heartbeat = isinstance(frame.message, Status)  # what learners need to know, and all that they are told unasked
         try:
             if to is None:
-                self.links.broadcast(data)
+                self.links.broadcast(data, to=None if heartbeat else self._linked.validators)
             else:
                 self.links.send(to, data)
         except FrameTooLarge as error:
@@ -123,5 +173,8 @@ class Wires:
         except InputError as error:
             self._on_violation(ProtocolViolation(peer, str(error)))
 
-    def _serve_blob(self, _peer: ValidatorId, digest: Digest) -> BinaryIO | None:
+    def _serve_blob(self, peer: ValidatorId, digest: Digest) -> BinaryIO | None:
+        """Open a blob for a validator: learners do not read updates."""
+        if peer not in self._linked.validators:
+            return None
         return self._store.open(digest) if self._store.has(digest) else None

@@ -48,7 +48,7 @@ class BlobAsker:
     def __init__(self, endpoint: Endpoint, peers: Mapping[ValidatorId, Address]) -> None:
         self._endpoint = endpoint
         self._peers = peers
-        self._turns = {peer: asyncio.Semaphore(endpoint.limits.fetches_per_peer_max) for peer in peers}
+        self._turns: dict[ValidatorId, asyncio.Semaphore] = {}
 
     async def fetch(self, peer: ValidatorId, digest: Digest, sink: Sink, *, size: int, seconds: float) -> None:
         """Pass a blob of `size` bytes to `sink`, piece by piece, within `seconds`; the wait for a turn counts.
@@ -56,8 +56,12 @@ class BlobAsker:
         Raises BlobNotHere, LinkFailed (another try may help), LinkRefused, ProtocolBroken, and what `sink` raises.
         """
         what = f"blob {digest.hex()} from validator {peer}"
-        async with time_limit(what, seconds), self._turns[peer]:
-            connection = await dial(self._endpoint, peer, self._peers[peer], LinkPurpose.BLOBS)
+        turn = self._turns.setdefault(peer, asyncio.Semaphore(self._endpoint.limits.fetches_per_peer_max))
+        async with time_limit(what, seconds), turn:
+            address = self._peers.get(peer)
+            if address is None:
+                raise LinkFailed(what, expected="a peer", got="one that has left")
+            connection = await dial(self._endpoint, peer, address, LinkPurpose.BLOBS)
             try:
                 await connection.write_frame(digest)
                 found = await _read_answer(connection, what)

@@ -113,7 +113,7 @@ def _aborting(writer: asyncio.StreamWriter) -> Iterator[None]:
 
 
 def _identify(writer: asyncio.StreamWriter, endpoint: Endpoint, what: str) -> ValidatorId:
-    peer = peer_of(writer.get_extra_info("ssl_object"), endpoint.tls.validators)
+    peer = peer_of(writer.get_extra_info("ssl_object"), endpoint.tls.parties)
     if peer == endpoint.tls.identity:
         raise LinkRefused(what, expected="another validator", got="our own certificate")
     return peer

@@ -6,7 +6,7 @@ reported to the sender: consensus repeats what still matters, and `traffic` coun
 
 import asyncio
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 
 from ledger.errors import QuorateError
 from ledger.hashing import Digest
@@ -45,20 +45,23 @@ class Links:
         on_event: OnEvent,
         jitter: Jitter = system_jitter,
     ) -> None:
-        """Take over a listening socket; `peers` are the other validators, and where each listens."""
+        """Take over a listening socket; `peers` are the other parties, and where each listens."""
         assert endpoint.tls.identity not in peers
-        assert all(peer in endpoint.tls.validators for peer in peers)
         self._endpoint = endpoint
+        self._jitter = jitter
         self._on_frame = on_frame
         self._on_event = on_event
         self._tasks = TaskSet()
-        self.traffic = {peer: Traffic() for peer in endpoint.tls.validators.ids if peer != endpoint.tls.identity}
-        self._outgoing = {
-            peer: OutgoingLink(endpoint, peer, address, traffic=self.traffic[peer], on_event=on_event, jitter=jitter)
-            for peer, address in peers.items()
+        self._traffic: dict[ValidatorId, Traffic] = {
+            party: Traffic() for party, _ in endpoint.tls.parties if party != endpoint.tls.identity
         }
+        self.traffic = self._traffic
+        self._addresses: dict[ValidatorId, Address] = {}
+        self._outgoing: dict[ValidatorId, OutgoingLink] = {}
+        self._dialling: dict[ValidatorId, asyncio.Task[None]] = {}
+        self._started = False
         self._incoming: dict[ValidatorId, asyncio.Task[None]] = {}
-        self._asker = BlobAsker(endpoint, peers)
+        self._asker = BlobAsker(endpoint, self._addresses)
         server = BlobServer(serve_blob, limits=endpoint.limits, on_event=on_event)
         self._listener = Listener(
             listener,
@@ -67,12 +70,49 @@ class Links:
             tasks=self._tasks,
             on_event=on_event,
         )
+        self.update(peers)
 
     def start(self) -> None:
         """Listen, and dial every peer, on the running loop."""
         self._listener.start()
-        for peer, link in self._outgoing.items():
-            self._tasks.spawn(link.run(), name=f"link to validator {peer}")
+        self._started = True
+        for peer in self._outgoing:
+            self._dial(peer)
+
+    def update(self, peers: Mapping[ValidatorId, Address], *, anew: Collection[ValidatorId] = ()) -> None:
+        """Link with exactly these peers from now on; links with those of `anew`, and to new addresses, begin again.
+
+        What was queued for a link that ends is lost. The others go on undisturbed.
+        """
+        for peer in [peer for peer, address in self._addresses.items() if peers.get(peer) != address or peer in anew]:
+            self._end(peer)
+        for peer, address in peers.items():
+            if peer not in self._outgoing:
+                self._addresses[peer] = address
+                self._outgoing[peer] = OutgoingLink(
+                    self._endpoint,
+                    peer,
+                    address,
+                    traffic=self._traffic_of(peer),
+                    on_event=self._on_event,
+                    jitter=self._jitter,
+                )
+                if self._started:
+                    self._dial(peer)
+
+    def _dial(self, peer: ValidatorId) -> None:
+        name = f"link to validator {peer}"
+        self._dialling[peer] = self._tasks.spawn(self._outgoing[peer].run(), name=name)
+
+    def _end(self, peer: ValidatorId) -> None:
+        del self._addresses[peer]
+        del self._outgoing[peer]
+        for task in (self._dialling.pop(peer, None), self._incoming.get(peer)):
+            if task is not None:
+                task.cancel()
+
+    def _traffic_of(self, peer: ValidatorId) -> Traffic:
+        return self._traffic.setdefault(peer, Traffic())
 
     async def close(self) -> None:
         """Close every connection at once; what is queued is not sent. Fetches that are under way raise LinkFailed."""
@@ -85,13 +125,16 @@ class Links:
         return frozenset(peer for peer, link in self._outgoing.items() if link.connected)
 
     def send(self, peer: ValidatorId, payload: bytes) -> None:
-        """Queue a frame for one of the peers; raises FrameTooLarge."""
-        self._outgoing[peer].send(payload)
-
-    def broadcast(self, payload: bytes) -> None:
-        """Queue a frame for every peer; raises FrameTooLarge."""
-        for link in self._outgoing.values():
+        """Queue a frame for one of the peers, if it still is one; raises FrameTooLarge."""
+        link = self._outgoing.get(peer)
+        if link is not None:
             link.send(payload)
+
+    def broadcast(self, payload: bytes, *, to: Container[ValidatorId] | None = None) -> None:
+        """Queue a frame for every peer, or for those of `to`; raises FrameTooLarge."""
+        for peer, link in self._outgoing.items():
+            if to is None or peer in to:
+                link.send(payload)
 
     async def fetch(self, peer: ValidatorId, digest: Digest, sink: Sink, *, size: int, seconds: float) -> None:
         """Fetch a blob of a known size from a peer; see `BlobAsker.fetch`. The caller checks the digest."""
@@ -115,7 +158,7 @@ class Links:
                 del self._incoming[peer]
 
     async def _read_frames(self, connection: Connection) -> None:
-        traffic = self.traffic[connection.peer]
+        traffic = self._traffic_of(connection.peer)
         bytes_max = self._endpoint.limits.frame_bytes_max
         error: QuorateError | None = None
         self._report(LinkEventKind.INCOMING_UP, connection)

@@ -1,64 +1,74 @@
-"""TLS of one validator: version 1.3, mutual, with the validator set's link certificates as the only trust anchors.
+"""TLS of one node: version 1.3, mutual, with the link certificates that the chain records as the only trust anchors.
 
 OpenSSL checks that the other side holds the key of a certificate under these anchors, and its dates. Who that is, is
-decided by `peer_of` alone: byte equality with the certificate recorded for a validator. Names in certificates mean
-nothing, and no session is resumed, so that every connection proves its key anew.
+decided by `peer_of` alone: byte equality with the certificate recorded for a validator or learner. Names in
+certificates mean nothing, and no session is resumed, so that every connection proves its key anew. When the chain
+records others, `use` takes effect for the connections that begin from then on.
 """
 
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from ledger.errors import InputError
 from ledger.quantities import ValidatorId
-from ledger.validators import ValidatorSet
 from node.transport.certificates import certificate_in, valid_until
 from node.transport.errors import LinkRefused, UnusableCredential
 
+Parties: TypeAlias = Sequence[tuple[ValidatorId, bytes]]
+"""Who may be at the other end, and by which certificate; while keys change hands one may have two."""
+
 
 class LinkTls:
-    """The TLS contexts of one validator, for both ends of its links."""
+    """The TLS contexts of one node, for both ends of its links."""
 
-    identity: ValidatorId
-    """Who we are."""
-    validators: ValidatorSet
-    """Who may be at the other end."""
+    identity: ValidatorId | None
+    """Who we are; None as long as the chain as it is known here has no number for us."""
+    parties: Parties
+    """Everybody with a number, ourselves included."""
     unusable: tuple[ValidatorId, ...]
     """Validators whose recorded bytes are no certificate: they can have no links, the others are not affected."""
     server: ssl.SSLContext
     client: ssl.SSLContext
 
-    def __init__(self, credential: Path, *, identity: ValidatorId, validators: ValidatorSet) -> None:
+    def __init__(self, credential: Path, *, identity: ValidatorId | None, parties: Parties) -> None:
         """Load the credential file (`LinkCredential.pem`).
 
-        Raises UnusableCredential unless it is readable and holds the certificate that the set records for `identity`,
-        and its key.
+        Raises UnusableCredential unless it is readable and holds the certificate that is recorded for `identity`, if
+        there is one, and its key.
         """
-        self.identity = identity
-        self.validators = validators
-        member = validators.get(identity)
         try:
             pem = credential.read_bytes()
         except OSError as error:
             raise UnusableCredential(f"link credential {credential}", expected="a readable file", got=error) from error
-        if member is None or certificate_in(pem) != member.link_certificate:
+        if identity is not None and (identity, certificate_in(pem)) not in parties:
             raise UnusableCredential(
                 f"link credential {credential}",
-                expected=f"the certificate that the validator set records for validator {identity}",
+                expected=f"the certificate that the chain records for validator {identity}",
                 got="another",
             )
+        self.use(credential, identity=identity, parties=parties)
+
+    def use(self, credential: Path, *, identity: ValidatorId | None, parties: Parties) -> None:
+        """Begin new connections with this credential, and trust these certificates; raises UnusableCredential."""
         try:
-            self.server = _context(ssl.PROTOCOL_TLS_SERVER, credential)
-            self.client = _context(ssl.PROTOCOL_TLS_CLIENT, credential)
+            server = _context(ssl.PROTOCOL_TLS_SERVER, credential)
+            client = _context(ssl.PROTOCOL_TLS_CLIENT, credential)
         except ssl.SSLError as error:
             raise UnusableCredential(
                 f"link credential {credential}", expected="a certificate and its unencrypted key", got=error
             ) from error
-        self.server.num_tickets = 0
+        except OSError as error:
+            raise UnusableCredential(f"link credential {credential}", expected="a readable file", got=error) from error
+        server.num_tickets = 0
         self.unusable = tuple(
-            each.id
-            for each in validators.members
-            if not all(_trust(context, each.link_certificate) for context in (self.server, self.client))
+            each
+            for each, certificate in parties
+            if not all(_trust(context, certificate) for context in (server, client))
         )
+        self.server, self.client = server, client
+        self.identity, self.parties = identity, parties
 
 
 def _context(protocol: int, credential: Path) -> ssl.SSLContext:
@@ -85,10 +95,10 @@ def _trust(context: ssl.SSLContext, certificate: bytes) -> bool:
     return True
 
 
-def peer_of(tls: ssl.SSLObject, validators: ValidatorSet) -> ValidatorId:
-    """Return who is at the other end of a finished handshake; raises LinkRefused unless it is exactly one validator."""
+def peer_of(tls: ssl.SSLObject, parties: Parties) -> ValidatorId:
+    """Return who is at the other end of a finished handshake; raises LinkRefused unless it is exactly one party."""
     presented = tls.getpeercert(binary_form=True)
-    owners = [member.id for member in validators.members if member.link_certificate == presented]
+    owners = [party for party, certificate in parties if certificate == presented]
     if len(owners) != 1:
         raise LinkRefused(
             "link certificate",

@@ -189,3 +189,27 @@ def test_a_view_that_fails_before_the_first_block_of_an_era_is_changed() -> None
     (change,) = set(bench.of_kind(ViewChange))
     assert (change.payload.era, change.payload.certificate) == (1, None)
     verify_view_change(bench._context(), change)
+
+
+def test_a_view_change_right_at_the_beginning_of_an_era() -> None:
+    """The root's certificate is of the past era, so a VIEW-CHANGE at the root carries none."""
+    cluster = Cluster(4)
+    cluster.submit(b"~0")
+    cluster.tick(0.0)
+    assert cluster.finish()
+    cluster.down = {ValidatorId(2)}  # the era's first primary: set[(2 + 0) mod 4]
+    cluster.submit(b"x")
+    assert cluster.finish()
+    assert len(cluster.chain()) == 2
+
+
+def test_the_same_after_a_restart_at_the_root() -> None:
+    cluster = Cluster(4)
+    cluster.submit(b"~0")
+    cluster.tick(0.0)
+    assert cluster.finish()
+    for who in list(cluster.benches):
+        cluster.restart(who)
+    cluster.down = {ValidatorId(2)}
+    cluster.submit(b"x")
+    assert cluster.finish()

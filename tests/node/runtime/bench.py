@@ -84,6 +84,11 @@ class Outbox:
     submitted: list[Body] = field(default_factory=list)
     spoke: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def is_validator(self) -> bool:
+        """Whether this node is in the set."""
+        return self.member.validator in self.validators.ids
+
     async def spoken(self) -> None:
         """Wait until a duty has said something to a peer."""
         await asyncio.wait_for(self.spoke.wait(), WAIT_SECONDS)

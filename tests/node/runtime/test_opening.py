@@ -7,12 +7,15 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.errors import ConfigurationError
+from node import seat
 from node.config import Configuration, LinkSection, load
 from node.home import Home
+from node.keystore import KeyPurpose
 from node.runtime import opening
 from node.runtime.node import Node
 from node.runtime.opening import Durable
-from node.storage.errors import VoteLogMissing
+from node.seat import note_used_vote_key, used_vote_key
+from tests.consortium import signing_key
 from tests.network import make_homes
 
 
@@ -36,17 +39,36 @@ def test_that_a_key_has_a_vote_log_is_durable_before_it_votes(home: Home, monkey
         "sync_directory",
         lambda folder: synced.append((folder, home.vote_log.exists(), home.vote_key_used.exists())),
     )
-    open_data(home).close()
+    monkeypatch.setattr(
+        seat,
+        "sync_directory",
+        lambda folder: synced.append((folder, home.vote_log.exists(), home.vote_key_used.exists())),
+    )
+    durable = open_data(home)
+    durable.prepare_vote_log(home, home.load_genesis())
+    durable.close()
     assert synced == [(home.path, False, False), (home.path / "keys", True, True)]
 
 
-def test_what_was_opened_before_a_failure_is_given_back(home: Home) -> None:
-    open_data(home).close()
-    home.vote_log.rename(home.path / "elsewhere")
-    with pytest.raises(VoteLogMissing):
-        open_data(home)
-    (home.path / "elsewhere").rename(home.vote_log)
-    open_data(home).close()
+def test_a_lost_vote_log_is_not_made_anew_for_the_same_key(home: Home) -> None:
+    durable = open_data(home)
+    durable.prepare_vote_log(home, home.load_genesis())
+    durable.close()
+    home.vote_log.unlink()
+    again = open_data(home)
+    again.prepare_vote_log(home, home.load_genesis())
+    assert again.vote_log is None
+    assert not home.vote_log.exists()
+    again.close()
+
+
+def test_a_key_that_is_not_the_one_that_voted_gets_a_vote_log(home: Home) -> None:
+    note_used_vote_key(home, signing_key("the key before").public)
+    durable = open_data(home)
+    durable.prepare_vote_log(home, home.load_genesis())
+    assert durable.vote_log is not None
+    assert used_vote_key(home) == home.load_key(KeyPurpose.VOTE).public.hex()
+    durable.close()
 
 
 def test_frames_that_cannot_hold_a_block_of_this_chain_are_refused(home: Home) -> None:

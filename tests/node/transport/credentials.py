@@ -8,7 +8,7 @@ from pathlib import Path
 from ledger.quantities import TimeMs, ValidatorId
 from ledger.validators import Validator, ValidatorSet
 from node.transport.certificates import LinkCredential, make_link_credential
-from node.transport.tls import LinkTls
+from node.transport.tls import LinkTls, Parties
 from tests.consortium import signing_key
 
 NOW = TimeMs(time.time_ns() // 10**6)
@@ -23,7 +23,12 @@ class Members:
 
     def tls(self, identity: int) -> LinkTls:
         number = ValidatorId(identity)
-        return LinkTls(self.files[number], identity=number, validators=self.validators)
+        return LinkTls(self.files[number], identity=number, parties=parties(self.validators))
+
+
+def parties(validators: ValidatorSet) -> Parties:
+    """Return who may be at the other end of a validator's links."""
+    return [(member.id, member.link_certificate) for member in validators.members]
 
 
 def validator(number: int, certificate: bytes) -> Validator:

@@ -23,7 +23,7 @@ from ledger.validators import ValidatorSet
 from node.transport.certificates import VALIDITY
 from node.transport.errors import LinkRefused, UnusableCredential
 from node.transport.tls import LinkTls, peer_of
-from tests.node.transport.credentials import NOW, Members, credential, members, validator
+from tests.node.transport.credentials import NOW, Members, credential, members, parties, validator
 
 ZERO, ONE, TWO, THREE = map(ValidatorId, range(4))
 HOSTILE_NAME = "org-00"
@@ -43,8 +43,8 @@ def handshake(server: ssl.SSLContext, client: ssl.SSLContext) -> tuple[ssl.SSLOb
 
 def test_validators_recognise_each_other(consortium: Members) -> None:
     server, client = handshake(consortium.tls(0).server, consortium.tls(1).client)
-    assert peer_of(server, consortium.validators) == ONE
-    assert peer_of(client, consortium.validators) == ZERO
+    assert peer_of(server, parties(consortium.validators)) == ONE
+    assert peer_of(client, parties(consortium.validators)) == ZERO
     assert server.version() == client.version() == "TLSv1.3"
 
 
@@ -65,7 +65,7 @@ def test_a_certificate_of_no_validator_is_refused_even_where_it_verifies(consort
     server, _ = handshake(consortium.tls(0).server, consortium.tls(1).client)
     others = tuple(member for member in consortium.validators.members if member.id != ONE)
     with pytest.raises(LinkRefused, match="expected one recorded for one validator, got another"):
-        peer_of(server, ValidatorSet((*others, validator(4, credential(4).certificate))))
+        peer_of(server, parties(ValidatorSet((*others, validator(4, credential(4).certificate)))))
 
 
 def test_a_certificate_recorded_for_two_validators_is_nobodys(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_certificate_recorded_for_two_validators_is_nobodys(tmp_path: Path) ->
     both = ValidatorSet((*shared.validators.members[:3], thief))
     server, _ = handshake(shared.tls(0).server, shared.tls(1).client)
     with pytest.raises(LinkRefused, match=r"got one recorded for \[1, 3\]"):
-        peer_of(server, both)
+        peer_of(server, parties(both))
 
 
 def test_an_expired_certificate_does_not_verify(tmp_path: Path) -> None:
@@ -127,8 +127,8 @@ def test_a_certificate_in_anothers_name_harms_nobody(
     )
     consortium = Members(validators=ValidatorSet(recorded), files=folder.files)
     server, client = handshake(consortium.tls(2).server, consortium.tls(1).client)
-    assert peer_of(server, consortium.validators) == ONE
-    assert peer_of(client, consortium.validators) == TWO
+    assert peer_of(server, parties(consortium.validators)) == ONE
+    assert peer_of(client, parties(consortium.validators)) == TWO
 
 
 GARBAGE: dict[str, Callable[[bytes], bytes]] = {
@@ -149,7 +149,7 @@ def test_bytes_that_are_no_certificate_keep_only_their_validator_out(tmp_path: P
     assert one.unusable == two.unusable == (ZERO,)
     for server, client, caller in ((one, two, TWO), (two, consortium.tls(3), THREE)):
         end, _ = handshake(server.server, client.client)
-        assert peer_of(end, consortium.validators) == caller
+        assert peer_of(end, parties(consortium.validators)) == caller
 
 
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")
@@ -165,8 +165,8 @@ def test_a_damaged_copy_of_a_certificate_keeps_its_owner_from_nothing(
     recorded[number] = validator(number, bytes(damaged))
     spoilt = Members(validators=ValidatorSet(tuple(recorded)), files=consortium.files)
     server, client = handshake(spoilt.tls(2).server, spoilt.tls(1).client)
-    assert peer_of(server, spoilt.validators) == ONE
-    assert peer_of(client, spoilt.validators) == TWO
+    assert peer_of(server, parties(spoilt.validators)) == ONE
+    assert peer_of(client, parties(spoilt.validators)) == TWO
 
 
 def test_all_certificates_of_a_sound_set_are_usable(consortium: Members) -> None:
@@ -176,7 +176,7 @@ def test_all_certificates_of_a_sound_set_are_usable(consortium: Members) -> None
 @pytest.mark.parametrize("identity", [1, 9])
 def test_a_certificate_that_is_not_recorded_for_us_is_not_ours(consortium: Members, identity: int) -> None:
     with pytest.raises(UnusableCredential, match=f"records for validator {identity}, got another"):
-        LinkTls(consortium.files[ZERO], identity=ValidatorId(identity), validators=consortium.validators)
+        LinkTls(consortium.files[ZERO], identity=ValidatorId(identity), parties=parties(consortium.validators))
 
 
 def unusable_files() -> Mapping[str, bytes]:
@@ -203,4 +203,4 @@ def test_a_credential_without_its_plain_key_is_refused(tmp_path: Path, kind: str
 
 def test_a_credential_that_is_not_there_is_refused(tmp_path: Path, consortium: Members) -> None:
     with pytest.raises(UnusableCredential, match="expected a readable file"):
-        LinkTls(tmp_path / "missing.pem", identity=ZERO, validators=consortium.validators)
+        LinkTls(tmp_path / "missing.pem", identity=ZERO, parties=parties(consortium.validators))
