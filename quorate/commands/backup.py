@@ -28,7 +28,8 @@ def create(
 ) -> Answer:
     """Check a stopped node's chain, and write one file.
 
-    It holds the chain, blobs, genesis and settings. Private keys stay out unless asked for: keep them apart. The vote log is never in a backup.
+    It holds the chain, blobs, genesis and settings. Private keys stay out unless asked for: keep them apart. The vote
+    log is never in a backup.
     """
     from node import backup  # noqa: PLC0415 - LevelDB, only where it is opened
 
