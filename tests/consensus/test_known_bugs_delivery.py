@@ -203,3 +203,26 @@ def test_b27_nothing_is_delivered_before_a_commit_certificate() -> None:
         certified.certificate.verify_for(
             certified.block.header, cluster.forge.context.validators, chain_id=cluster.forge.context.chain_id
         )
+
+
+def test_b11_a_replica_that_was_paused_for_long_takes_bounded_room_and_catches_up() -> None:
+    """It wakes up to everything that was said meanwhile, in one heap; what lies far above its head is let go."""
+    cluster = Cluster()
+    asleep = ValidatorId(3)
+    heap: list[Flight] = []
+    for number in range(120):
+        cluster.submit(f"item {number}".encode(), to=[ValidatorId(who) for who in (0, 1, 2)])
+        while cluster.flying:
+            heap += cluster.take(lambda flight: flight[1] == asleep)
+            cluster.deliver()
+    sleeper = cluster.benches[asleep]
+    assert cluster.benches[ValidatorId(0)].height >= 100
+    assert sleeper.height == 0
+    for sender, _, message in reversed(heap):  # the worst order: what is of use comes last
+        sleeper.receive(sender, message)
+    replica = sleeper.engine._replica
+    assert len(replica.tally._slots) <= 2
+    assert sum(map(len, replica.bodies._early.values())) <= 3 * 2
+    cluster.submit(b"last item")
+    assert cluster.finish()
+    assert sleeper.height == cluster.benches[ValidatorId(0)].height

@@ -56,7 +56,7 @@ def test_the_run_itself_has_a_view_change_every_kind_of_record_and_no_crash() ->
 
 @pytest.mark.parametrize("window", [1, 4])
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_a_crash_at_every_point(chunk: int, window: int) -> None:
+def test_b8_a_crash_at_every_point(chunk: int, window: int) -> None:
     for point, keeps in crashes(window)[chunk::CHUNKS]:
         world = run(window, point, keeps)
         assert sum(world.happened[f"crash {where}"] for where in POINTS) == 1

@@ -52,8 +52,8 @@ def test_the_same_seed_gives_the_same_transcript(seed: int) -> None:
     assert run_seed(seed).transcript == run_seed(seed).transcript
 
 
-def test_the_hash_seed_of_the_interpreter_does_not_matter() -> None:
-    """B23: whatever bytes depend on the order of a set or of unordered keys would show here."""
+def test_b23_the_hash_seed_of_the_interpreter_does_not_matter() -> None:
+    """Whatever bytes depend on the order of a set or of unordered keys would show here."""
     world = build(38)
     expected = "\n".join(run_world(world).transcript)
     for hash_seed in ("1", "2"):

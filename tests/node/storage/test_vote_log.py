@@ -134,7 +134,7 @@ def test_the_log_of_another_chain_is_refused(log: VoteLog, path: Path) -> None:
         VoteLog.open(path, chain_id=ZERO_DIGEST)
 
 
-def test_a_damaged_log_is_refused_and_left_as_it_is(log: VoteLog, path: Path) -> None:
+def test_b8_a_damaged_log_is_refused_and_left_as_it_is(log: VoteLog, path: Path) -> None:
     add(log, b"one")
     add(log, b"two")
     log.close()
@@ -153,7 +153,7 @@ def test_an_empty_file_is_damage(path: Path) -> None:
         VoteLog.open(path, chain_id=CHAIN)
 
 
-def test_a_torn_tail_is_cut_and_reported_at_every_length(log: VoteLog, path: Path) -> None:
+def test_b8_a_torn_tail_is_cut_and_reported_at_every_length(log: VoteLog, path: Path) -> None:
     ends = [path.stat().st_size]
     for number in range(3):
         add(log, b"record %d" % number, b"second")

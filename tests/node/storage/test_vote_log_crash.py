@@ -153,7 +153,7 @@ while True:
 """
 
 
-def test_no_record_that_a_killed_process_called_durable_is_missing(tmp_path: Path) -> None:
+def test_b8_no_record_that_a_killed_process_called_durable_is_missing(tmp_path: Path) -> None:
     for attempt, lines in enumerate([1, 3, 5, 17, 40]):
         path = tmp_path / f"votes {attempt}.log"
         command = [sys.executable, "-c", WRITER, str(path), CHAIN.hex()]
