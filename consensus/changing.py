@@ -5,6 +5,7 @@ view nor keep it. The new-view timer is armed only after a quorum of view change
 those for later views count too, since a validator repeats only its last one, and the earlier one may have been lost.
 """
 
+from consensus import accountability
 from consensus.messages import FetchNewView, FetchViewChanges, Finality, NewView, ViewChange
 from consensus.new_view import verify_view_change
 from consensus.ports import Effects, Moment, Send
@@ -35,6 +36,7 @@ def on_view_change(replica: Replica, sender: ValidatorId, change: ViewChange, no
     payload = change.payload
     if payload.era != replica.context.era or payload.validator == replica.id:
         return
+    accountability.on_view_change(replica, change)
     if not replica.may_enter(payload.view):
         if sender == payload.validator:
             answer_with_new_view(replica, sender, out)
@@ -45,6 +47,7 @@ def on_view_change(replica: Replica, sender: ValidatorId, change: ViewChange, no
     if known and not waiting:
         return
     verify_view_change(replica.context, change)
+    _remember(replica, change)
     for pending in waiting:
         pending.changes[digest] = change
     if not known:
@@ -55,7 +58,10 @@ def on_view_change(replica: Replica, sender: ValidatorId, change: ViewChange, no
 def on_new_view(replica: Replica, sender: ValidatorId, new_view: NewView, now: Moment, out: Effects) -> None:
     """Keep a NEW-VIEW until its view changes are here; raises InvalidCertificate or InvalidSignature."""
     payload = new_view.payload
-    if payload.era != replica.context.era or not replica.may_enter(payload.view):
+    if payload.era != replica.context.era:
+        return
+    accountability.on_new_view(replica, new_view)
+    if not replica.may_enter(payload.view):
         return
     primary = replica.context.primary(payload.view)
     if payload.validator != primary:
@@ -129,6 +135,14 @@ def _by_digest(replica: Replica) -> dict[Digest, ViewChange]:
     if replica.entered is not None:
         changes += replica.entered[1]
     return {change.payload.digest: change for change in changes}
+
+
+def _remember(replica: Replica, change: ViewChange) -> None:
+    """Compare the votes that a verified view change carries with those heard here."""
+    if change.payload.certificate is not None:
+        accountability.on_certificate(replica, change.payload.certificate)
+    for prepared in change.payload.prepared:
+        accountability.on_prepared(replica, prepared)
 
 
 def _keep(replica: Replica, change: ViewChange) -> None:

@@ -11,9 +11,10 @@ admitted votes of one or several inputs leave together:
 
 from collections.abc import Callable, Iterable, Sequence
 
-from consensus import catch_up, changing, eras, finality, normal_case, restoring, watching
+from consensus import accountability, catch_up, changing, eras, finality, normal_case, restoring, watching
 from consensus.errors import ProtocolViolation
 from consensus.messages import (
+    Accusation,
     Blocks,
     Choice,
     FetchBlocks,
@@ -21,6 +22,7 @@ from consensus.messages import (
     FetchNewView,
     FetchViewChanges,
     Finality,
+    Heard,
     Message,
     NewView,
     Ping,
@@ -212,6 +214,9 @@ class Engine:
                 blocks = catch_up.verified_blocks(replica, sender, message)
                 if blocks:
                     finality.append(replica, blocks, now, out)
+                    for certified in blocks:
+                        if certified.certificate is not None:
+                            accountability.on_certificate(replica, certified.certificate)
                     catch_up.ask_if_behind(replica, now, out)
             case FetchBody():
                 catch_up.on_fetch_body(replica, sender, message, out)
@@ -219,6 +224,10 @@ class Engine:
                 changing.on_fetch_view_changes(replica, sender, message, out)
             case FetchNewView():
                 changing.on_fetch_new_view(replica, sender, message, out)
+            case Accusation():
+                accountability.on_accusation(replica, message)
+            case Heard():
+                accountability.on_heard(replica, message)
             case Ping():
                 watching.on_ping(replica, sender, message, now, out)
             case Pong():
@@ -266,6 +275,7 @@ class Engine:
         return out
 
     def _arm(self, now: Moment, out: Effects) -> None:
+        accountability.report(self._replica, out)
         watching.watch(self._replica, now)
         timers = self._replica.timers
         deadlines = (timers.view_at, timers.new_view_at, timers.resend_at, timers.status_at)

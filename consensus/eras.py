@@ -11,12 +11,14 @@ from typing import assert_never
 
 from consensus import catch_up
 from consensus.messages import (
+    Accusation,
     Blocks,
     FetchBlocks,
     FetchBody,
     FetchNewView,
     FetchViewChanges,
     Finality,
+    Heard,
     Message,
     NewView,
     Ping,
@@ -51,7 +53,7 @@ def era_of(message: Message) -> Era | None:
             return message.certificate.era
         case Status() | FetchNewView():
             return message.era
-        case FetchBlocks() | Blocks() | FetchBody() | FetchViewChanges() | Ping() | Pong():
+        case FetchBlocks() | Blocks() | FetchBody() | FetchViewChanges() | Ping() | Pong() | Accusation() | Heard():
             return None
         case _:
             assert_never(message)

@@ -4,7 +4,7 @@ Missing bodies are fetched by digest; everything up to the certified block is ap
 only" a replica could get stuck for good, since the certificate of the height below need not exist anywhere.
 """
 
-from consensus import catch_up
+from consensus import accountability, catch_up
 from consensus.errors import StateDivergence
 from consensus.messages import Choice, Finality
 from consensus.ports import Effects, Moment, Send
@@ -19,9 +19,13 @@ def on_finality(replica: Replica, message: Finality) -> None:
     """Remember a peer's certificate if it is of this era and above what is known; raises InvalidCertificate."""
     certificate = message.certificate
     known = replica.head.height if replica.certificate is None else replica.certificate.height
-    if certificate.era != replica.context.era or certificate.height <= known:
+    if certificate.era != replica.context.era:
+        return
+    if certificate.height <= known:
+        accountability.doubt(replica, certificate)
         return
     certificate.verify(replica.context.validators, chain_id=replica.context.chain_id)
+    accountability.on_certificate(replica, certificate)
     replica.raise_certificate(certificate)
 
 
@@ -102,6 +106,7 @@ def _move_head(replica: Replica) -> None:
     replica.refused.clear()
     replica.catch_up.bodies.clear()
     replica.tally.prune(head=head, view=replica.view)
+    replica.witness.prune(head)
     replica.bodies.prune(head)
     if replica.certificate is not None and replica.certificate.height <= head:
         replica.certificate = None

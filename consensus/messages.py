@@ -13,6 +13,8 @@
 | FetchBody         | any          | all             | body of a block by digest                                   |
 | FetchViewChanges  | any          | all             | view changes that a NEW-VIEW names                          |
 | FetchNewView      | any          | one             | NEW-VIEW of a view that a peer says is active               |
+| Accusation        | any          | all             | evidence of equivocation                                    |
+| Heard             | any          | one, or all     | votes heard at a place where others have heard other ones   |
 | Ping, Pong        | any          | all; asker      | how long a round trip takes: patience follows from it       |
 """
 
@@ -23,6 +25,7 @@ from msgspec import Meta
 from ledger.blocks import Block
 from ledger.certificates import CertifiedBlock, CommitCertificate, PreparedCertificate
 from ledger.encoding import Noun, encode
+from ledger.evidence import Evidence, SignedVote
 from ledger.hashing import Digest, DigestField, sha256
 from ledger.keys import PublicKey, SignatureField
 from ledger.quantities import (
@@ -201,6 +204,18 @@ class FetchNewView(Noun, frozen=True, kw_only=True, tag=11):
     view: ViewField
 
 
+class Accusation(Noun, frozen=True, kw_only=True, tag=12):
+    """Evidence of equivocation: each piece is sent once by whoever comes to hold it."""
+
+    evidence: Evidence
+
+
+class Heard(Noun, frozen=True, kw_only=True, tag=25):
+    """Votes of one view at one height that the sender has heard, for whoever seems to have heard others."""
+
+    votes: Annotated[tuple[SignedVote, ...], Meta(max_length=2 * VALIDATORS_MAX)]
+
+
 class Ping(Noun, frozen=True, kw_only=True, tag=20):
     """Ask for a sign of life; goes out with the heartbeat."""
 
@@ -227,6 +242,8 @@ Message: TypeAlias = (
     | FetchBody
     | FetchViewChanges
     | FetchNewView
+    | Accusation
+    | Heard
     | Ping
     | Pong
 )

@@ -4,7 +4,7 @@
 message was the one that had been missing.
 """
 
-from consensus import catch_up, finality
+from consensus import accountability, catch_up, finality
 from consensus.errors import StateDivergence
 from consensus.messages import Proposal, Votes
 from consensus.ports import Effects, Moment, Send
@@ -24,12 +24,9 @@ def on_votes(replica: Replica, sender: ValidatorId, message: Votes, now: Moment,
     if bundle.validator == replica.id:
         return
     bundle.verify(replica.context.validators.vote_key(bundle.validator), chain_id=replica.context.chain_id)
-    known = len(replica.tally.equivocations.get(bundle.validator, ()))
     late = count(replica, bundle)
     if late and sender == bundle.validator:
         finality.answer_late(replica, bundle.validator, now, out)
-    if len(replica.tally.equivocations.get(bundle.validator, ())) > known:
-        replica.note(out, "equivocation", f"validator {bundle.validator}")
 
 
 def count(replica: Replica, bundle: VoteBundle) -> bool:
@@ -44,6 +41,7 @@ def count(replica: Replica, bundle: VoteBundle) -> bool:
         if vote.era != replica.context.era:
             continue
         late = late or vote.height <= replica.head.height
+        accountability.remember(replica, vote, proof)
         if replica.head.height < vote.height <= height_max and lowest <= vote.view <= highest:
             replica.tally.add(vote, proof, primary=replica.context.primary(vote.view))
     return late

@@ -10,6 +10,7 @@ from consensus.messages import Message
 from consensus.records import Record
 from ledger.blocks import Block, BlockHeader
 from ledger.certificates import CertifiedBlock, CommitCertificate
+from ledger.evidence import ProvenOffence
 from ledger.hashing import Digest
 from ledger.quantities import Height, TimeMs, ValidatorId, View
 
@@ -84,6 +85,8 @@ class Effects:
     """Votes were admitted: call `Engine.seal` once `persist` is durable."""
     send: list[Send] = field(default_factory=list)
     """Messages, in order."""
+    evidence: list[ProvenOffence] = field(default_factory=list)
+    """Offences found or heard of, each once, for whoever puts them on chain."""
     events: list[Event] = field(default_factory=list)
     """For the log."""
     timer_at: float | None = None
@@ -95,6 +98,7 @@ class Effects:
         self.persist += later.persist
         self.seal = self.seal or later.seal
         self.send += later.send
+        self.evidence += later.evidence
         self.events += later.events
         self.timer_at = later.timer_at
 

@@ -10,8 +10,10 @@ from consensus.pace import Pace
 from consensus.ports import Application, Effects, Event, Timing
 from consensus.safety_rules import SafetyRules
 from consensus.tally import Tally
+from consensus.witness import Witness
 from ledger.blocks import Block, BlockHeader
 from ledger.certificates import CommitCertificate
+from ledger.evidence import EraMembers
 from ledger.hashing import Digest
 from ledger.quantities import Height, ValidatorId, View
 from ledger.votes import VoteBundle
@@ -146,11 +148,19 @@ class Replica(Follower):
     """Messages of the next era, for its engine."""
     tally: Tally = field(init=False)
     bodies: Bodies = field(init=False)
+    witness: Witness = field(init=False)
 
     def __post_init__(self) -> None:
         self.pace = Pace(timing=self.timing, validators=self.context.validators)
         self.tally = Tally(self.context.era)
         self.bodies = Bodies(self.context.window)
+        members = EraMembers(
+            era=self.context.era,
+            first_height=self.context.first_height,
+            last_height=None,
+            validators=self.context.validators,
+        )
+        self.witness = Witness(members)
 
     @property
     def view(self) -> View:

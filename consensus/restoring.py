@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from consensus import accountability
 from consensus.normal_case import count
-from consensus.records import BodyRecord, EnteredRecord, PrePrepareRecord, Record, era_of
+from consensus.records import BodyRecord, EnteredRecord, PreparedRecord, PrePrepareRecord, Record, era_of
 from consensus.replica import Replica
 from ledger.errors import InvalidBlock
 from ledger.quantities import Height
@@ -19,6 +20,7 @@ def restore(replica: Replica, records: Sequence[Record]) -> None:
     if start is not None and start.certificate is not None:
         replica.raise_certificate(start.certificate)
     for record in records:
+        _remember(replica, record)
         if isinstance(record, EnteredRecord):
             replica.entered = (record.new_view, record.view_changes)
             replica.last_entered = record.new_view.payload.view
@@ -31,6 +33,17 @@ def restore(replica: Replica, records: Sequence[Record]) -> None:
         if any(vote.height > replica.head.height and vote.view == replica.view for vote in bundle.votes):
             replica.bundles.append(bundle)
     _restore_accepted(replica)
+
+
+def _remember(replica: Replica, record: Record) -> None:
+    """Remember what others have signed, so that they are found out after a restart too."""
+    if isinstance(record, EnteredRecord):
+        for change in record.view_changes:
+            accountability.on_view_change(replica, change)
+    elif isinstance(record, PreparedRecord):
+        accountability.on_prepared(replica, record.certificate)
+    elif isinstance(record, PrePrepareRecord):
+        accountability.remember(replica, record.vote, record.proof)
 
 
 def _restore_accepted(replica: Replica) -> None:

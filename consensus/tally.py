@@ -1,7 +1,7 @@
 """Verified votes above the appended head, counted by view and height.
 
-One vote of each kind counts per validator and slot, the first; a different second one is equivocation and is kept as
-such. What is kept is bounded: heights within the window, views near the current one.
+One vote of each kind counts per validator and slot, the first; a different second one is equivocation, which `witness`
+finds. What is kept is bounded: heights within the window, views near the current one.
 """
 
 from dataclasses import dataclass, field
@@ -18,20 +18,8 @@ VIEWS_BEHIND = 4
 """Views below the current one whose commits may still complete a certificate."""
 VIEWS_AHEAD = 8
 """Views above it whose votes are kept for when it is entered."""
-EQUIVOCATIONS_MAX = 4
-"""Equivocations kept per validator; one convicts it."""
 
 Cast = tuple[Digest, VoteProof]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Equivocation:
-    """Two votes that no honest validator signs both."""
-
-    first: Vote
-    first_proof: VoteProof
-    second: Vote
-    second_proof: VoteProof
 
 
 @dataclass(slots=True)
@@ -49,7 +37,6 @@ class Tally:
     def __init__(self, era: Era) -> None:
         self._era = era
         self._slots: dict[tuple[View, Height], Slot] = {}
-        self.equivocations: dict[ValidatorId, list[Equivocation]] = {}
 
     def add(self, vote: Vote, proof: VoteProof, *, primary: ValidatorId) -> bool:
         """Count a verified vote; False if that validator's vote is there already or may not count."""
@@ -68,8 +55,6 @@ class Tally:
             earlier = cast.get(who)
             if earlier is None:
                 cast[who] = (vote.digest, proof)
-        if earlier is not None and earlier[0] != vote.digest:
-            self._note_equivocation(vote, proof, earlier)
         return earlier is None
 
     def pre_prepare(self, view: View, height: Height) -> Cast | None:
@@ -107,12 +92,6 @@ class Tally:
         """Forget slots that were appended and views that are long past."""
         for place in [place for place in self._slots if place[1] <= head or place[0] < view - VIEWS_BEHIND]:
             del self._slots[place]
-
-    def _note_equivocation(self, vote: Vote, proof: VoteProof, earlier: Cast) -> None:
-        first = Vote(kind=vote.kind, era=vote.era, view=vote.view, height=vote.height, digest=earlier[0])
-        known = self.equivocations.setdefault(proof.validator, [])
-        if len(known) < EQUIVOCATIONS_MAX and all(one.first != first for one in known):
-            known.append(Equivocation(first=first, first_proof=earlier[1], second=vote, second_proof=proof))
 
 
 def _matching(cast: dict[ValidatorId, Cast], digest: Digest) -> tuple[VoteProof, ...]:

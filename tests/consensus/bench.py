@@ -12,6 +12,7 @@ from consensus.records import Record, decode_record, encode_record, needed_recor
 from consensus.replica import ends_era
 from ledger.blocks import Block
 from ledger.certificates import CertifiedBlock
+from ledger.evidence import ProvenOffence
 from ledger.quantities import Height, TimeMs, ValidatorId
 from ledger.votes import Vote, VoteKind
 from tests.consensus.forge import Forge
@@ -37,6 +38,7 @@ class Bench:
         self.records: list[bytes] = []
         self.sent: list[Send] = []
         self.events: list[str] = []
+        self.evidence: list[ProvenOffence] = []
         self.reasons: list[str] = []
         self.application: ToyApplication
         self.machine: Engine | Learner
@@ -166,6 +168,7 @@ class Bench:
                 self.records.append(encode_record(votes))
             self.sent += effects.send
             self.events += [event.name for event in effects.events]
+            self.evidence += effects.evidence
             self.reasons += [event.detail for event in effects.events]
             if votes is None:
                 self._hand_over()

@@ -24,12 +24,14 @@ from pathlib import Path
 
 from consensus.errors import ProtocolViolation
 from consensus.messages import (
+    Accusation,
     Blocks,
     FetchBlocks,
     FetchBody,
     FetchNewView,
     FetchViewChanges,
     Finality,
+    Heard,
     Message,
     NewView,
     Ping,
@@ -40,8 +42,9 @@ from consensus.messages import (
     Votes,
 )
 from ledger.blocks import Block
+from ledger.evidence import claimed_offence
 from ledger.hashing import Digest
-from ledger.quantities import ValidatorId
+from ledger.quantities import Height, ValidatorId
 from ledger.votes import VoteKind
 from tests.consensus.bench import Bench
 from tests.consensus.cluster import Cluster, Flight
@@ -193,6 +196,13 @@ def _said(message: Message) -> Iterator[str]:  # noqa: C901, PLR0912 - one case 
             yield f"fetch-body {_name(message.digest)}"
         case FetchViewChanges():
             yield f"fetch-view-changes {len(message.digests)}"
+        case Accusation():
+            offence = claimed_offence(message.evidence, first_height=Height(1))
+            where = f"view={offence.view} height={offence.height}"
+            yield f"accusation of {offence.offender}: {offence.kind.name.lower()} {where}"
+        case Heard():
+            told = [f"{one.proof.validator}:{_name(one.vote.digest)}" for one in message.votes]
+            yield f"heard view={message.votes[0].vote.view} height={message.votes[0].vote.height} {' '.join(told)}"
         case Ping() | Pong():
             pass  # they say nothing about what is ordered
         case FetchNewView():

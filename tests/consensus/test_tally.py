@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consensus.tally import EQUIVOCATIONS_MAX, VIEWS_BEHIND, Tally
+from consensus.tally import VIEWS_BEHIND, Tally
 from ledger.blocks import Block
-from ledger.quantities import Height, ValidatorId, View, faulty_max, quorum
+from ledger.quantities import Height, View, faulty_max, quorum
 from ledger.votes import VoteKind
 from tests.consensus.forge import Forge
 
@@ -121,26 +121,11 @@ def test_prepares_for_another_block_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("kind", list(VoteKind))
-def test_a_second_digest_in_one_slot_is_kept_as_equivocation_and_not_counted(kind: VoteKind) -> None:
+def test_a_second_digest_in_one_slot_is_not_counted(kind: VoteKind) -> None:
     votes = tally()
     who = PRIMARY if kind is VoteKind.PRE_PREPARE else 0
-    add(votes, who, kind, A)
+    assert add(votes, who, kind, A)
     assert not add(votes, who, kind, OTHER)
-    (found,) = votes.equivocations[ValidatorId(who)]
-    assert (found.first.digest, found.second.digest) == (A.digest, OTHER.digest)
-    for vote, proof in ((found.first, found.first_proof), (found.second, found.second_proof)):
-        proof.verify(vote, FORGE.key(who).public, chain_id=FORGE.context.chain_id)
-
-
-def test_the_same_equivocation_is_kept_once_and_one_validator_cannot_use_up_the_room_of_others() -> None:
-    votes = tally()
-    for view in range(3 * EQUIVOCATIONS_MAX):
-        for block in (A, OTHER, OTHER):
-            add(votes, 0, VoteKind.COMMIT, block, view)
-    for block in (A, OTHER):
-        add(votes, 2, VoteKind.COMMIT, block)
-    assert len(votes.equivocations[ValidatorId(0)]) == EQUIVOCATIONS_MAX
-    assert len(votes.equivocations[ValidatorId(2)]) == 1
 
 
 def test_what_was_appended_and_what_is_long_past_is_forgotten() -> None:

@@ -3,16 +3,18 @@
 agreement        one digest a height, each block a child of the one below
 certificate      every certificate verifies (`verifier`, not the ledger), and the last block of a batch has one
 body             every block's transactions are those of its header
-contradiction    one digest for each (validator, commit or not, view, height) under an honest key
+contradiction    one digest for each (validator, view, height) under an honest key, in all phases
 left view        no vote of a view below the sender's last VIEW-CHANGE
 two changes      one VIEW-CHANGE, and one NEW-VIEW, of a validator for a view
-omission         a VIEW-CHANGE carries what its sender has committed above its certificate (accountability's rule)
+omission         a VIEW-CHANGE carries what its sender has committed, and all below it, above its certificate
+framed           no evidence that an honest replica believes names an honest one
 """
 
 from dataclasses import dataclass, field
 
 from consensus.messages import Message, NewView, NewViewPayload, ViewChange, Votes
 from ledger.certificates import CertifiedBlock
+from ledger.evidence import Offence
 from ledger.hashing import Digest
 from ledger.keys import PublicKey
 from ledger.quantities import Height, ValidatorId, View
@@ -80,10 +82,18 @@ class Checker:
             case _:
                 pass
 
+    def on_evidence(self, who: ValidatorId, offence: Offence, *, honest: bool) -> None:
+        """Check what an honest replica believes of another, which is honest or not."""
+        if honest:
+            raise Violation(f"framed: {who} believes that {offence.offender} is guilty of {offence}")
+
     def _on_vote(self, who: ValidatorId, vote: Vote) -> None:
         place = (who, vote.kind is VoteKind.COMMIT, vote.view, Height(vote.height))
         if self.votes.setdefault(place, vote.digest) != vote.digest:
             raise Violation(f"contradiction: {who} signed two digests for {place}")
+        other_phase = (who, not place[1], vote.view, Height(vote.height))
+        if self.votes.get(other_phase, vote.digest) != vote.digest:
+            raise Violation(f"contradiction: {who} commits another block than it has prepared at {place}")
         if vote.view < self.left.get(who, View(0)):
             raise Violation(f"left view: {who} votes in {vote.view} after VIEW-CHANGE({self.left[who]})")
         if vote.kind is VoteKind.COMMIT:
@@ -98,7 +108,8 @@ class Checker:
         head = 0 if payload.certificate is None else payload.certificate.height
         prepared = {certificate.header.height: certificate.view for certificate in payload.prepared}
         for height, view in self.commits.get(who, {}).items():
-            if height > head and view < payload.view and prepared.get(height, View(-1)) < view:
+            above = range(head + 1, height + 1)
+            if view < payload.view and any(prepared.get(Height(below), View(-1)) < view for below in above):
                 raise Violation(
                     f"omission: {who} committed {height} in view {view}, VIEW-CHANGE({payload.view}) hides it"
                 )

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from consensus.messages import Proposal
 from ledger.certificates import CertifiedBlock
+from ledger.evidence import Offence, OffenceKind
 from ledger.hashing import sha256
 from ledger.quantities import Era, Height, ValidatorId, View
 from ledger.votes import VoteKind
@@ -112,10 +113,32 @@ def test_two_digests_for_one_slot_are_seen() -> None:
     ours.on_send(WHO, FORGE.prepare(WHO, A.header))
     ours.on_send(WHO, FORGE.prepare(WHO, A.header))
     ours.on_send(WHO, FORGE.prepare(WHO, OTHER.header, view=1))
-    ours.on_send(WHO, FORGE.commit(WHO, A.header, view=1))
+    ours.on_send(WHO, FORGE.commit(WHO, OTHER.header, view=1))
     ours.on_send(WHO, FORGE.prepare(1, OTHER.header))
     with pytest.raises(Violation, match="contradiction"):
         ours.on_send(WHO, FORGE.prepare(WHO, OTHER.header))
+
+
+def test_a_commit_for_another_block_than_was_prepared_is_seen() -> None:
+    ours = checker()
+    ours.on_send(WHO, FORGE.prepare(WHO, A.header))
+    with pytest.raises(Violation, match="contradiction"):
+        ours.on_send(WHO, FORGE.commit(WHO, OTHER.header))
+
+
+def test_a_view_change_with_a_gap_below_a_commit_is_seen() -> None:
+    ours = checker()
+    child = FORGE.block(A.header, b"child")
+    ours.on_send(WHO, FORGE.commit(WHO, child.header))
+    with pytest.raises(Violation, match="omission"):
+        ours.on_send(WHO, FORGE.view_change(WHO, 1, prepared=[FORGE.prepared(child.header)]))
+
+
+def test_whoever_believes_ill_of_an_honest_one_is_seen() -> None:
+    offence = Offence(offender=ValidatorId(1), kind=OffenceKind.COMMIT, era=Era(0), view=View(0), height=Height(1))
+    checker().on_evidence(WHO, offence, honest=False)
+    with pytest.raises(Violation, match="framed"):
+        checker().on_evidence(WHO, offence, honest=True)
 
 
 def test_a_vote_in_a_view_that_was_left_is_seen() -> None:

@@ -13,6 +13,7 @@ from consensus.new_view import EraContext
 from consensus.ports import Effects, Moment
 from ledger.blocks import BlockHeader
 from ledger.certificates import CertifiedBlock
+from ledger.evidence import Offence
 from ledger.hashing import Digest
 from ledger.quantities import Height, TimeMs, ValidatorId, View
 from ledger.votes import VoteKind
@@ -54,6 +55,8 @@ class World:
     """Persist points passed so far, each with the records that were written and not synced."""
     sent: Counter[str] = field(default_factory=Counter)
     """Messages put on the wire, by kind."""
+    convicted: set[Offence] = field(default_factory=set)
+    """Offences that honest replicas have found out or heard of."""
     happened: Counter[str] = field(default_factory=Counter)
     """Faults that did happen, so that tests can tell a harsh run from a lucky one."""
     tap: Callable[[ValidatorId, ValidatorId, Message], bool] | None = None
@@ -180,6 +183,8 @@ class World:
             for event in effects.events:
                 self.note(f"{node.id} {event.name} height={event.height} view={event.view} {event.detail}")
                 self.happened[event.name] += node.honest
+            for proven in effects.evidence:
+                self._believe(node, proven.offence)
             if effects.append:
                 self._point(node, "before append")
                 self._append(node, effects.append)
@@ -200,6 +205,12 @@ class World:
         if self.faults.cut and self.chance.random() < self.faults.cut:
             node.disk.cut()
         self._arm(node, effects.timer_at)
+
+    def _believe(self, node: Node, offence: Offence) -> None:
+        if node.honest:
+            accused = [process for process in self.nodes if process.id == offence.offender]
+            self.checker.on_evidence(node.id, offence, honest=all(process.honest for process in accused))
+            self.convicted.add(offence)
 
     def _append(self, node: Node, blocks: list[CertifiedBlock]) -> None:
         if node.honest:
