@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import ceil
 
 from tests.chaos.clients import Shared
 from tests.chaos.cluster import Cluster
@@ -58,7 +59,7 @@ def gap_of(receipts: Sequence[float], killed: float) -> Gap:
 def percentile(values: Sequence[float], share: float) -> float:
     """Return the value below which this share of the values lies, the nearest rank."""
     ranked = sorted(values)
-    return ranked[min(len(ranked) - 1, int(share * len(ranked)))]
+    return ranked[max(0, ceil(share * len(ranked)) - 1)]
 
 
 def _wait_receipt(cluster: Cluster, shared: Shared, after: float) -> None:

@@ -19,8 +19,10 @@ class Injected:
     victims: tuple[int, ...]
     blocks: int
     """Appended while it lasted."""
+    up_seconds: float
+    """From healing until all processes answered: what it takes to start them."""
     recovered_seconds: float
-    """From healing until all validators had appended a block that none of them had then."""
+    """From then until all validators had appended a block that none of them had."""
     remark: str
 
 
@@ -60,9 +62,9 @@ class Nemesis:
             cluster.network.set({})
         else:
             remark = self._harm[fault.kind](fault, victims)
-        healed = time.monotonic()
         during = max(0, self._highest() - before)
-        self._wait_progress()
+        up = cluster.wait(lambda: None not in cluster.heights(), "an answer of every validator")
+        recovered = self._wait_progress()
         waiting = [place for place in range(cluster.size) if not (cluster.status(place) or {}).get("active")]
         if waiting:
             remark = f"{remark} not voting, in a view of its own: {waiting}".strip()
@@ -70,17 +72,18 @@ class Nemesis:
             fault=fault,
             victims=tuple(victims),
             blocks=during,
-            recovered_seconds=time.monotonic() - healed,
+            up_seconds=up,
+            recovered_seconds=recovered,
             remark=remark,
         )
 
     def _highest(self) -> int:
         return max((height for height in self._cluster.heights() if height is not None), default=0)
 
-    def _wait_progress(self) -> None:
-        """Wait until every validator has appended a block that none of them had: clients submit throughout."""
+    def _wait_progress(self) -> float:
+        """Return how many seconds it took until all have appended a block that none of them had."""
         mark = self._highest()
-        self._cluster.wait(
+        return self._cluster.wait(
             lambda: all(height is not None and height > mark for height in self._cluster.heights()),
             f"a block above {mark} at all validators",
         )

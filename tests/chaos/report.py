@@ -18,8 +18,8 @@ def tell(injected: Injected) -> None:
     whom = "" if injected.fault.victims == injected.victims else f" [dim](validator {injected.victims})[/]"
     remark = f"  [yellow]{injected.remark}[/]" if injected.remark else ""
     console.print(
-        f"  {injected.fault}{whom}: {injected.blocks} blocks meanwhile, recovered in"
-        f" {injected.recovered_seconds:.1f} s{remark}"
+        f"  {injected.fault}{whom}: {injected.blocks} blocks meanwhile, up in {injected.up_seconds:.1f} s,"
+        f" all appending after {injected.recovered_seconds:.1f} s{remark}"
     )
 
 
@@ -28,7 +28,7 @@ def tell_outcome(outcome: Outcome, memory: Memory) -> None:
     by_kind: dict[str, list[Injected]] = defaultdict(list)
     for injected in outcome.injected:
         by_kind[injected.fault.kind].append(injected)
-    table = Table("fault", "times", "blocks meanwhile", "recovered after s: p50", "max", title="Injected")
+    table = Table("fault", "times", "blocks meanwhile", "all appending after s: p50", "max", title="Injected")
     for kind, cases in sorted(by_kind.items()):
         seconds = [case.recovered_seconds for case in cases]
         table.add_row(

@@ -26,4 +26,5 @@ def test_a_gap_that_is_longer_than_the_window_is_not_cut_short() -> None:
 
 
 def test_percentiles_are_values_that_were_measured() -> None:
-    assert [percentile([3.0, 1.0, 2.0], share) for share in (0.0, 0.5, 0.9, 1.0)] == [1.0, 2.0, 3.0, 3.0]
+    assert [percentile([3.0, 1.0, 2.0], share) for share in (0.0, 0.3, 0.5, 0.9, 1.0)] == [1.0, 1.0, 2.0, 3.0, 3.0]
+    assert percentile([1.0, 2.0], 0.5) == 1.0
