@@ -123,7 +123,9 @@ class Caller:
         assert answer["receipt"]["verdict"]["kind"] == type(receipt.verdict).__name__
         return receipt
 
-    def ticket(self, key: SigningKey, data: bytes, *, layout: Digest = ZERO_DIGEST) -> dict[str, str]:
+    def ticket(
+        self, key: SigningKey, data: bytes, *, layout: Digest = ZERO_DIGEST, expires: int = VALID_UNTIL
+    ) -> dict[str, str]:
         """Return the headers of an upload of `data`."""
         unsigned = UploadTicket(
             chain_id=self.genesis.chain_id,
@@ -131,14 +133,16 @@ class Caller:
             blob=sha256(data),
             size=len(data),
             layout=layout,
-            expires=VALID_UNTIL,
+            expires=Height(expires),
         )
         return {"Content-Type": OCTETS, "Quorate-Ticket": statement(SignedTicket.sign(unsigned, key))}
 
-    def put(self, data: bytes, headers: dict[str, str], *, blob: Digest | None = None) -> httpx.Response:
+    def put(
+        self, data: bytes, headers: dict[str, str], *, blob: Digest | None = None, wait_ms: int = WAIT_MS
+    ) -> httpx.Response:
         """Upload `data`, by default under its own digest."""
         where = f"/v1/blobs/{(sha256(data) if blob is None else blob).hex()}"
-        return self.http.put(where, content=data, headers=headers, params={"wait": WAIT_MS})
+        return self.http.put(where, content=data, headers=headers, params={"wait": wait_ms})
 
     def upload(self, key: SigningKey, data: bytes, *, layout: Digest = ZERO_DIGEST) -> Digest:
         """Upload a blob and return its digest once a quorum's word for it is on chain."""

@@ -96,6 +96,8 @@ class History:
 
     submissions: list[Submission] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
+    recorded: list[str] = field(default_factory=list)
+    """Blobs that somebody was told are recorded."""
     violations: list[str] = field(default_factory=list)
     """What a client saw at once to be wrong."""
     emptied: list[tuple[float, int]] = field(default_factory=list)

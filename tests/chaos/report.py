@@ -42,7 +42,8 @@ def tell_outcome(outcome: Outcome, memory: Memory) -> None:
     history, compared = outcome.history, outcome.compared
     assert compared is not None
     console.print(
-        f"{len(history.submissions)} submissions, {len(history.acknowledged)} acknowledged, {len(history.reads)} reads;"
+        f"{len(history.submissions)} submissions, {len(history.acknowledged)} acknowledged, {len(history.reads)} reads,"
+        f" {len(history.recorded)} blobs recorded;"
         f" {outcome.refused or 'no'} answers without a receipt"
     )
     console.print(

@@ -14,6 +14,7 @@ from tests.chaos.faults import ON_LINKS, Fault, Kind, draw
 from tests.chaos.history import History, Violation, check
 from tests.chaos.memory import Memory
 from tests.chaos.nemesis import Injected, Nemesis
+from tests.chaos.uploads import Uploader, check_kept, wait_kept
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,7 +31,8 @@ class Outcome:
 def clients(cluster: Cluster, history: History, *, count: int, pause_seconds: float, seed: int) -> Iterator[Shared]:
     """Let clients submit until the block ends, and then finish what they began; raises what one of them ran into."""
     shared = Shared(cluster=cluster, history=history, pause_seconds=pause_seconds)
-    running = [Client(shared, number, seed) for number in range(count)]
+    running: list[Client | Uploader] = [Client(shared, number, seed) for number in range(count)]
+    running.append(Uploader(shared))
     for client in running:
         client.start()
     try:
@@ -84,12 +86,14 @@ def attack(
 def finish(cluster: Cluster, outcome: Outcome, memory: Memory | None = None) -> None:
     """Let the cluster come to rest, stop it, and check everything."""
     cluster.settle()
+    wait_kept(cluster, outcome.history.recorded)
     if memory is not None:
         memory.stopping.set()
     codes = cluster.stop()
     if any(codes):
         raise Violation(f"exit codes of an orderly stop: {codes}")
     check(outcome.history)
+    check_kept(cluster, outcome.history.recorded)
     databases = [validator.home / damage.DATABASE for validator in cluster.validators]
     outcome.compared = compare(databases, outcome.history.acknowledged)
 
