@@ -178,7 +178,7 @@ def _join(replica: Replica, now: Moment, out: Effects) -> bool:
         if view > replica.view:
             for who in replica.view_changes[view]:
                 wanted.setdefault(who, view)
-    if len(wanted) < replica.context.validators.weak_quorum:
+    if len(wanted) < replica.context.validators.weak_quorum or not replica.safety.may_speak:
         return False
     give_up(replica, min(wanted.values()), f"{len(wanted)} validators want a higher view", now, out)
     return True

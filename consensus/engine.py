@@ -256,7 +256,7 @@ class Engine:
         """Do what has come due; return whether the view was given up."""
         replica, timers = self._replica, self._replica.timers
         watching.watch(replica, now)
-        why = watching.judge(replica, now)
+        why = watching.judge(replica, now) if replica.safety.may_speak else None
         if why is not None:
             changing.give_up(replica, View(replica.view + 1), why, now, out)
         if now.elapsed >= timers.resend_at:

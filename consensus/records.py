@@ -13,7 +13,7 @@ from consensus.messages import NewView, ViewChange
 from ledger.blocks import Block
 from ledger.certificates import PreparedCertificate
 from ledger.encoding import Noun, decode, encode
-from ledger.quantities import Era, Height
+from ledger.quantities import Era, EraField, Height, HeightField
 from ledger.votes import Vote, VoteProof
 
 
@@ -55,7 +55,19 @@ class EnteredRecord(Noun, frozen=True, kw_only=True, tag=6):
     view_changes: tuple[ViewChange, ...]
 
 
-Record: TypeAlias = BodyRecord | PrePrepareRecord | VotesRecord | PreparedRecord | ViewChangeRecord | EnteredRecord
+class CutRecord(Noun, frozen=True, kw_only=True, tag=7):
+    """That records were cut away, their blocks being appended: up to this height the log does not know what was voted.
+
+    It matters where the log outlives the chain, which is then fetched again (rule S12).
+    """
+
+    era: EraField
+    height: HeightField
+
+
+Record: TypeAlias = (
+    BodyRecord | PrePrepareRecord | VotesRecord | PreparedRecord | ViewChangeRecord | EnteredRecord | CutRecord
+)
 
 
 class _Envelope(Noun, frozen=True, kw_only=True):
@@ -72,7 +84,7 @@ def decode_record(data: bytes) -> Record:
     return decode(data, _Envelope).record
 
 
-def era_of(record: Record) -> Era:
+def era_of(record: Record) -> Era:  # noqa: PLR0911 - one case a record
     """Return the era that a record belongs to; a log may still hold records of the one before."""
     match record:
         case BodyRecord():
@@ -87,21 +99,24 @@ def era_of(record: Record) -> Era:
             return record.view_change.payload.era
         case EnteredRecord():
             return record.new_view.payload.era
+        case CutRecord():
+            return Era(record.era)
 
 
 def records_since(records: Sequence[bytes], era: Era) -> list[bytes]:
     """Return what must stay in the vote log once an era has begun, in order.
 
-    Nothing of the past ones: no vote of theirs speaks of a height above the block that ended them (rule S11).
+    Of the past ones only up to where they went: no vote of theirs speaks of a height above the block that ended them
+    (rule S11).
     """
-    return [data for data in records if era_of(decode_record(data)) >= era]
+    return _with_cut(records, [data for data in records if era_of(decode_record(data)) >= era])
 
 
 def needed_records(records: Sequence[bytes], *, head: Height) -> list[bytes]:
     """Return what must stay in the vote log once everything up to `head` has been appended durably, in order.
 
     That is whatever speaks of a greater height, and where the validator stands: the last NEW-VIEW that it entered and a
-    VIEW-CHANGE that it sent after it.
+    VIEW-CHANGE that it sent after it; and, of the rest, up to where it went.
     """
     entered: bytes | None = None
     left: bytes | None = None
@@ -113,10 +128,21 @@ def needed_records(records: Sequence[bytes], *, head: Height) -> list[bytes]:
                 left = data
             case _:
                 pass
-    return [data for data in records if data in {entered, left} or _greatest_height(decode_record(data)) > head]
+    kept = [data for data in records if data in {entered, left} or greatest_height(decode_record(data)) > head]
+    return _with_cut(records, kept)
 
 
-def _greatest_height(record: Record) -> int:
+def _with_cut(records: Sequence[bytes], kept: list[bytes]) -> list[bytes]:
+    """Return what is kept, behind a record of what is not."""
+    staying = set(kept)
+    gone = [decode_record(data) for data in records if data not in staying]
+    height = max(map(greatest_height, gone), default=-1)
+    if height < 0:
+        return kept
+    return [encode_record(CutRecord(era=max(map(era_of, gone)), height=Height(height))), *kept]
+
+
+def greatest_height(record: Record) -> int:
     """Return the greatest height that a record speaks of; -1 for one that says where the validator stands."""
     match record:
         case BodyRecord():
@@ -127,5 +153,7 @@ def _greatest_height(record: Record) -> int:
             return max(vote.height for vote in record.votes)
         case PreparedRecord():
             return record.certificate.header.height
+        case CutRecord():
+            return record.height
         case ViewChangeRecord() | EnteredRecord():
             return -1

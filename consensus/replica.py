@@ -184,9 +184,9 @@ class Replica(Follower):
 
     @property
     def may_vote(self) -> bool:
-        """Whether the view was entered and its base appended."""
+        """Whether the view was entered and its base appended, and nothing is missing that was there before."""
         start = self.safety.start
-        return start is not None and start.base.height <= self.head.height
+        return start is not None and start.base.height <= self.head.height and self.safety.may_speak
 
     def parent_of(self, height: Height) -> Digest | None:
         """Return what a proposal at `height` must name as parent here, if that is known."""

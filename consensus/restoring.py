@@ -12,8 +12,8 @@ from ledger.quantities import Height
 
 def restore(replica: Replica, records: Sequence[Record]) -> None:
     """Come back to where the vote log says this replica was; what was signed is resent, never made again."""
-    records = [record for record in records if era_of(record) == replica.context.era]
     bundles = replica.safety.restore(records)
+    records = [record for record in records if era_of(record) == replica.context.era]
     own, start = replica.safety.view_change, replica.safety.start
     if own is not None and start is None:
         replica.view_changes[replica.view] = {replica.id: own}
@@ -32,6 +32,8 @@ def restore(replica: Replica, records: Sequence[Record]) -> None:
         count(replica, bundle)
         if any(vote.height > replica.head.height and vote.view == replica.view for vote in bundle.votes):
             replica.bundles.append(bundle)
+    if not replica.safety.may_speak:
+        replica.bundles.clear()  # one that has to fetch its chain again has nothing in flight
     _restore_accepted(replica)
 
 

@@ -14,7 +14,9 @@ was admitted, to be synced; only then may `seal` sign it. It refuses (the number
  S8 any vote at an appended height;
  S9 a VIEW-CHANGE that omits what it committed above its certificate, or a second one for a view;
  S10 two NEW-VIEWs for one view, or one that does not follow from its view changes;
- S11 any vote for a block of another era or validator set: a child of a block that ends the era.
+ S11 any vote for a block of another era or validator set: a child of a block that ends the era;
+ S12 any vote or VIEW-CHANGE before it has appended again what its own log shows it to have had: where a chain was taken
+     away and is fetched anew, it would speak as one that has forgotten.
 
 The key itself is in `signer`, which nobody else may use. Diem's SafetyRules is the model of its shape; the rules are
 CONSENSUS.md's.
@@ -27,19 +29,22 @@ from consensus.messages import Choice, NewView, NewViewPayload, ViewChange, View
 from consensus.new_view import EraContext, Start, choose, verify_new_view
 from consensus.records import (
     BodyRecord,
+    CutRecord,
     EnteredRecord,
     PreparedRecord,
     PrePrepareRecord,
     Record,
     ViewChangeRecord,
     VotesRecord,
+    era_of,
+    greatest_height,
 )
 from consensus.signer import Signer
 from ledger.blocks import BlockHeader
 from ledger.certificates import CommitCertificate, PreparedCertificate
 from ledger.hashing import Digest
 from ledger.keys import SigningKey
-from ledger.quantities import Height, ValidatorId, View
+from ledger.quantities import U63_MAX, Height, ValidatorId, View
 from ledger.votes import Vote, VoteBundle, VoteKind
 
 
@@ -69,6 +74,12 @@ class SafetyRules:
         self._prepared: dict[Height, PreparedCertificate] = {}
         self._view_change: ViewChange | None = None
         self._new_view: NewView | None = None
+        self._resumes_at: int = head.height
+
+    @property
+    def may_speak(self) -> bool:
+        """Whether it has appended what its log shows it to have had (S12)."""
+        return self._head.height >= self._resumes_at
 
     @property
     def view(self) -> View:
@@ -169,6 +180,7 @@ class SafetyRules:
         """Leave the current view for a higher one; the VIEW-CHANGE must be synced before it is sent."""
         if view <= self._view:
             raise Unsafe("S9 VIEW-CHANGE", expected=f"a view above {self._view}", got=view)
+        self._check_memory("VIEW-CHANGE")
         self._check_omissions()
         payload = ViewChangePayload(
             validator=self._validator,
@@ -213,8 +225,11 @@ class SafetyRules:
     def restore(self, records: Sequence[Record]) -> tuple[VoteBundle, ...]:
         """Go through what was logged since genesis or the last cut; return own bundles that may still matter."""
         assert self._view == 0
+        self._resumes_at = self._shown_by(records)
         bundles: list[VoteBundle] = []
         for record in records:
+            if era_of(record) != self._context.era:
+                continue
             match record:
                 case VotesRecord():
                     bundles += self._restore_votes(record.votes)
@@ -225,9 +240,17 @@ class SafetyRules:
                     self._leave(record.view_change)
                 case EnteredRecord():
                     self.enter(record.new_view, record.view_changes)
-                case BodyRecord() | PrePrepareRecord():
+                case BodyRecord() | PrePrepareRecord() | CutRecord():
                     pass
         return tuple(bundles)
+
+    def _shown_by(self, records: Sequence[Record]) -> int:
+        """Return up to where a log shows this validator to have appended; beyond this era if it had come further."""
+        if any(era_of(record) > self._context.era for record in records):
+            return U63_MAX
+        cut = max((record.height for record in records if isinstance(record, CutRecord)), default=0)
+        voted = max((greatest_height(record) for record in records if isinstance(record, VotesRecord)), default=0)
+        return max(cut, voted - self._context.window)
 
     def _restore_votes(self, votes: tuple[Vote, ...]) -> tuple[VoteBundle, ...]:
         for vote in votes:
@@ -258,7 +281,12 @@ class SafetyRules:
         self._signer.admit(vote)
         return True
 
+    def _check_memory(self, what: str) -> None:
+        if not self.may_speak:
+            raise Unsafe(f"S12 {what}", expected=f"block {self._resumes_at} appended again", got=self._head.height)
+
     def _check_height(self, vote: Vote) -> Start:
+        self._check_memory(vote.kind.name)
         if self._start is None:
             raise self._refusal("S1", vote, f"view {self._view} entered", "still changing to it")
         if self._head.height < self._start.base.height:  # once it is appended, S8 stands for all heights up to it

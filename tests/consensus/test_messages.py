@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from consensus.messages import BLOCKS_MAX, Blocks, Message
 from consensus.records import (
     BodyRecord,
+    CutRecord,
     EnteredRecord,
     PreparedRecord,
     PrePrepareRecord,
@@ -22,7 +23,7 @@ from consensus.records import (
 )
 from ledger.encoding import decode, encode
 from ledger.errors import InputError, MalformedEncoding
-from ledger.quantities import VALIDATORS_MAX, Height, View
+from ledger.quantities import VALIDATORS_MAX, Era, Height, View
 from ledger.statements import WINDOW_MAX
 from ledger.votes import VoteKind
 from tests.consensus.forge import Forge
@@ -115,7 +116,10 @@ def entered(view: int) -> EnteredRecord:
 
 
 def test_records_up_to_the_head_are_not_needed() -> None:
-    assert needed([*of_height(1), *of_height(2), *of_height(3)], 2) == of_height(3)
+    cut = CutRecord(era=Era(0), height=Height(2))
+    assert needed([*of_height(1), *of_height(2), *of_height(3)], 2) == [cut, *of_height(3)]
+    assert needed([cut, *of_height(3)], 2) == [cut, *of_height(3)]
+    assert needed([cut, *of_height(3)], 3) == [CutRecord(era=Era(0), height=Height(3))]
 
 
 def test_a_record_that_speaks_of_a_later_height_too_stays_whole() -> None:
