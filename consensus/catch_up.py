@@ -27,6 +27,8 @@ from ledger.quantities import Height, ValidatorId
 
 ANSWER_BYTES_MAX = 8 * 2**20
 """Most bytes of transactions in an answer that could also be shorter."""
+CONFIRMATION_HEARTBEATS = 5
+"""How long others have to confirm that this replica is far behind, before blocks are asked for after all."""
 PATIENCE_MAX = 8.0
 """Bound on the doublings of `Timing.fetch` for whoever does not answer."""
 
@@ -35,6 +37,7 @@ def on_status(replica: Replica, sender: ValidatorId, status: Status, now: Moment
     """Take a peer's hints: who is ahead, be it in a later era, and which view is active in this one."""
     state = replica.catch_up
     note_head(replica, sender, status.head)
+    state.bases[sender] = status.base
     asked_at = state.new_views.get(sender)
     due = asked_at is None or now.elapsed - asked_at >= replica.timing.fetch
     if due and status.era == replica.context.era and replica.may_enter(status.view):
@@ -49,16 +52,33 @@ def note_head(replica: Follower, sender: ValidatorId, head: Height) -> None:
     heads[sender] = max(head, heads.get(sender, Height(0)))
 
 
+def certain_head(replica: Follower) -> Height:
+    """Return the greatest height that so many peers claim to have reached that one of them is honest; ours at least."""
+    claimed = sorted(replica.catch_up.heads.values(), reverse=True)
+    needed = replica.context.validators.weak_quorum
+    return max(Height(replica.head.height), claimed[needed - 1] if len(claimed) >= needed else Height(0))
+
+
 def is_behind(replica: Follower) -> bool:
     """Return whether so many peers claim a higher head that one of them is honest."""
-    ahead = sum(head > replica.head.height for head in replica.catch_up.heads.values())
-    return ahead >= replica.context.validators.weak_quorum
+    return certain_head(replica) > replica.head.height
+
+
+def serving(replica: Follower) -> list[ValidatorId]:
+    """Return the peers that claim a higher head and the block after ours; a peer that joined later may lack it."""
+    head, state = replica.head.height, replica.catch_up
+    return [peer for peer, claimed in sorted(state.heads.items()) if claimed > head >= state.bases.get(peer, 0)]
 
 
 def ask_if_behind(replica: Follower, now: Moment, out: Effects) -> None:
-    """Ask the next peer that claims a higher head for blocks, unless one is being asked or votes are about to do."""
+    """Ask the next peer that claims a higher head for blocks, unless one is being asked or votes are about to do.
+
+    From further behind than is worth it, nobody is asked: a snapshot is being fetched.
+    """
     state = replica.catch_up
-    ahead = [peer for peer, head in sorted(state.heads.items()) if head > replica.head.height]
+    if _leaves_it_to_a_snapshot(replica, now):
+        return
+    ahead = serving(replica)
     last = None if state.asked is None else state.blocks.get(state.asked)
     waiting = last is not None and now.elapsed - last.at < replica.timing.fetch
     far = any(state.heads[peer] > replica.head.height + replica.context.window for peer in ahead)
@@ -70,6 +90,18 @@ def ask_if_behind(replica: Follower, now: Moment, out: Effects) -> None:
     state.asked, state.blocks[peer] = peer, _asked(replica, state.blocks.get(peer), now)
     message = FetchBlocks(start=Height(replica.head.height + 1), count=BLOCKS_ASKED)
     out.send.append(Send(message=message, to=peer))
+
+
+def _leaves_it_to_a_snapshot(replica: Follower, now: Moment) -> bool:
+    """Return whether this replica is too far behind for blocks, or might be, as a peer says that is heard first."""
+    state, most = replica.catch_up, replica.catch_up.blocks_behind_max
+    if most is None or max(state.heads.values(), default=0) <= replica.head.height + most:
+        state.far_at = None
+        return False
+    if state.far_at is None:
+        state.far_at = now.elapsed
+    waits = now.elapsed - state.far_at < CONFIRMATION_HEARTBEATS * replica.timing.status
+    return waits or certain_head(replica) > replica.head.height + most
 
 
 def ask_for_missing(replica: Replica, digest: Digest, certified: Height, now: Moment, out: Effects) -> None:

@@ -72,6 +72,7 @@ class Engine:
             drift_ms=drift_ms,
             head=head.header,
             head_certificate=certificate,
+            base=head.base,
         )
         restoring.restore(self._replica, records)
 
@@ -119,6 +120,20 @@ class Engine:
     def later(self) -> tuple[tuple[ValidatorId, Message], ...]:
         """Messages of the next era that came early, in the order of each sender: for that era's engine."""
         return tuple((sender, message) for sender, kept in self._replica.later.items() for message in kept)
+
+    @property
+    def certain_head(self) -> Height:
+        """Height that an honest peer has reached, or ours."""
+        return catch_up.certain_head(self._replica)
+
+    def ask_for_blocks(self, *, behind_max: int | None) -> None:
+        """Ask for blocks from at most so far behind: a snapshot is to bridge what is more. None: from anywhere."""
+        self._replica.catch_up.blocks_behind_max = behind_max
+
+    @property
+    def peers_serving(self) -> list[ValidatorId]:
+        """Peers that claim a higher head and the block after ours."""
+        return catch_up.serving(self._replica)
 
     def receive(self, sender: ValidatorId, message: Message, now: Moment) -> Effects:
         """Take a peer's message; raises ProtocolViolation, leaving everything as it was, if no honest peer sends it.
@@ -293,5 +308,7 @@ class Engine:
 
     def _send_status(self, out: Effects) -> None:
         replica = self._replica
-        status = Status(era=replica.context.era, view=replica.last_entered, head=Height(replica.head.height))
+        status = Status(
+            era=replica.context.era, view=replica.last_entered, head=Height(replica.head.height), base=replica.base
+        )
         out.send.append(Send(message=status))

@@ -34,6 +34,7 @@ class Learner:
             timing=timing,
             head=head.header,
             head_certificate=head.certificate,
+            base=head.base,
         )
 
     @property
@@ -65,6 +66,20 @@ class Learner:
     def peer_heads(self) -> Mapping[ValidatorId, Height]:
         """Heads that validators claim."""
         return dict(self._follower.catch_up.heads)
+
+    @property
+    def certain_head(self) -> Height:
+        """Height that an honest validator has reached, or ours."""
+        return catch_up.certain_head(self._follower)
+
+    @property
+    def peers_serving(self) -> list[ValidatorId]:
+        """Validators that claim a higher head and the block after ours."""
+        return catch_up.serving(self._follower)
+
+    def ask_for_blocks(self, *, behind_max: int | None) -> None:
+        """Ask for blocks from at most so far behind: a snapshot is to bridge what is more. None: from anywhere."""
+        self._follower.catch_up.blocks_behind_max = behind_max
 
     @property
     def later(self) -> tuple[tuple[ValidatorId, Message], ...]:
@@ -130,6 +145,7 @@ class Learner:
         match message:
             case Status():
                 catch_up.note_head(follower, sender, message.head)
+                follower.catch_up.bases[sender] = message.base
             case Finality() if era == follower.context.era:
                 catch_up.note_head(follower, sender, message.certificate.height)
             case FetchBody():

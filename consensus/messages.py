@@ -33,6 +33,7 @@ from ledger.quantities import (
     U63,
     VALIDATORS_MAX,
     EraField,
+    Height,
     HeightField,
     ValidatorField,
     ViewField,
@@ -170,6 +171,8 @@ class Status(Noun, frozen=True, kw_only=True, tag=6):
     view: ViewField
     """View that is active here; the last active one while changing."""
     head: HeightField
+    base: HeightField = Height(0)
+    """Height up to which this replica has no blocks, having joined from a snapshot: a hint too."""
 
 
 class FetchBlocks(Noun, frozen=True, kw_only=True, tag=7):

@@ -103,6 +103,10 @@ class Effects:
         self.timer_at = later.timer_at
 
 
+ALL_BLOCKS = Height(0)
+"""Base of a replica that has every block since genesis."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
     """The last appended block."""
@@ -110,6 +114,8 @@ class Head:
     header: BlockHeader
     certificate: CommitCertificate | None
     """Its own; none at genesis. At the root of an era it is of the era before."""
+    base: Height = ALL_BLOCKS
+    """Height up to which there are no blocks here, this replica having joined from a snapshot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

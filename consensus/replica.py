@@ -7,7 +7,7 @@ from consensus.bodies import Bodies
 from consensus.messages import Choice, Message, NewView, ViewChange
 from consensus.new_view import EraContext
 from consensus.pace import Pace
-from consensus.ports import Application, Effects, Event, Timing
+from consensus.ports import ALL_BLOCKS, Application, Effects, Event, Timing
 from consensus.safety_rules import SafetyRules
 from consensus.tally import Tally
 from consensus.witness import Witness
@@ -71,6 +71,12 @@ class CatchUp:
 
     heads: dict[ValidatorId, Height] = field(default_factory=dict)
     """Heads that peers claim: hints that may not fall."""
+    bases: dict[ValidatorId, Height] = field(default_factory=dict)
+    """Heights up to which peers say that they have no blocks."""
+    blocks_behind_max: int | None = None
+    """From further behind no blocks are asked for; None: from anywhere."""
+    far_at: float | None = None
+    """Since when somebody claims a head that is further away than that."""
     asked: ValidatorId | None = None
     """Peer that was last asked for blocks."""
     blocks: dict[ValidatorId, Question] = field(default_factory=dict)
@@ -111,6 +117,8 @@ class Follower:
     timing: Timing
     head: BlockHeader
     head_certificate: CommitCertificate | None
+    base: Height = ALL_BLOCKS
+    """Height up to which there are no blocks here."""
     head_at: float = 0.0
     """When the head was appended, on the clock that never jumps."""
     catch_up: CatchUp = field(default_factory=CatchUp)

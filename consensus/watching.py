@@ -83,7 +83,8 @@ def ping(now: Moment, out: Effects) -> None:
 def _is_application_current(replica: Replica) -> bool:
     """Return whether the head was appended, not only given out in this turn: pending items may be decided in it."""
     head = Height(replica.head.height)
-    return head == replica.context.root.height or replica.application.block_at(head) is not None
+    begun = head in {replica.context.root.height, replica.base}  # where there may be no block to be asked for
+    return begun or replica.application.block_at(head) is not None
 
 
 def _is_primary_alone_silent(replica: Replica, now: Moment) -> bool:

@@ -138,6 +138,12 @@ def blob(state: StateView, digest: Digest) -> BlobRecord | None:
     return _read(state, state_keys.blob(digest), BlobRecord)
 
 
+def blobs(state: StateView) -> Iterator[tuple[Digest, BlobRecord]]:
+    """Yield all recorded blobs by digest."""
+    start = len(state_keys.BLOB_PREFIX)
+    return ((Digest(key[start:]), decode(value, BlobRecord)) for key, value in state.scan(state_keys.BLOB_PREFIX))
+
+
 def blob_facts(state: StateView, digest: Digest, kind: type[Facts]) -> Facts | None:
     """Return the facts of a blob if it is recorded and of this kind."""
     record = blob(state, digest)

@@ -23,8 +23,8 @@ from ledger.quantities import VALIDATORS_MAX, Height
 from ledger.state_ranges import DEPTH_MAX, RangeRoot, depth_of, verify_ranges
 from ledger.validators import Validator
 
-ERAS_MAX = 4_096
-"""Most eras before a checkpoint that a manifest follows: some 100 MB of certificates and sets."""
+ERAS_MAX = 1_024
+"""Most eras before a checkpoint that a manifest follows: with 25 validators some 25 MB of certificates and sets."""
 
 
 class EraBoundary(Noun, frozen=True, kw_only=True):

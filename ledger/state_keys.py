@@ -26,6 +26,7 @@ EVIDENCE_COUNT = b"evidence-count"
 
 USED_PREFIX = b"used/"
 DUE_PREFIX = b"due/"
+BLOB_PREFIX = b"blob/"
 TASK_PREFIX = b"task/"
 ORGANISATION_PREFIX = b"organisation/"
 PARTICIPANT_PREFIX = b"participant/"
@@ -74,7 +75,7 @@ def used(valid_until: Height, transaction: Digest) -> bytes:
 
 def blob(digest: Digest) -> bytes:
     """BlobRecord."""
-    return b"blob/" + digest
+    return BLOB_PREFIX + digest
 
 
 def task(name: str) -> bytes:

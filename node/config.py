@@ -137,6 +137,23 @@ class TimingSection(_Section, frozen=True, kw_only=True):
     """How long an asked peer has before another one is asked."""
 
 
+class SnapshotSection(_Section, frozen=True, kw_only=True):
+    """Snapshots of the state: made for others, fetched from them when far behind."""
+
+    make: bool = True
+    """Make them; a chain needs some validators that do, and equal intervals at all of them."""
+    interval_blocks: _Count = 1_000
+    """A snapshot is made at heights that are multiples of this,"""
+    interval_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 60
+    """and at most one in so many seconds of block time, so that a fast chain supersedes none while it is fetched."""
+    keep: Annotated[int, Meta(ge=1, le=16)] = 2
+    """How many are kept."""
+    join: bool = True
+    """Fetch one when far behind, or when no peer has the next block; a node that does never has the blocks before."""
+    join_blocks: _Count = 5_000
+    """How many blocks behind is far."""
+
+
 class LogSection(_Section, frozen=True, kw_only=True):
     """One line an event, on stderr."""
 
@@ -153,6 +170,7 @@ class Configuration(_Section, frozen=True, kw_only=True):
     limits: LimitsSection = LimitsSection()
     alarms: AlarmsSection = AlarmsSection()
     timing: TimingSection = TimingSection()
+    snapshots: SnapshotSection = SnapshotSection()
     log: LogSection = LogSection()
 
 

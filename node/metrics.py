@@ -70,6 +70,16 @@ class NodeMetrics(Collector):
             "quorate_consensus_behind": ("1 while f+1 peers claim a higher head.", status.behind),
             "quorate_mempool_transactions": ("Transactions that wait to be ordered.", status.mempool_transactions),
             "quorate_mempool_bytes": ("Bytes of the transactions that wait.", status.mempool_bytes),
+            "quorate_consensus_base": ("Height up to which there are no blocks here.", status.base),
+            "quorate_snapshot_height": ("Height of the newest snapshot; 0 for none.", status.snapshot or 0),
+            "quorate_join_ranges": (
+                "Ranges of the state that a join has to fetch; 0 while none is under way.",
+                0 if status.joining is None else status.joining.ranges,
+            ),
+            "quorate_join_ranges_here": (
+                "Of those, fetched and verified.",
+                0 if status.joining is None else status.joining.ranges_here,
+            ),
             "quorate_blob_bytes": ("Bytes of all stored blobs.", status.blob_bytes),
         }
         for name, (meaning, value) in gauges.items():

@@ -29,10 +29,13 @@ def run(home: Home, options: Mapping[str, str]) -> int:
     """
     loaded = load(home.configuration, environment=os.environ, options=options)
     configure_logs(loaded.configuration.log)
-    return asyncio.run(_run(home, loaded.configuration))
+    while (code := asyncio.run(_run(home, loaded.configuration))) is None:
+        log.info("opening-again")
+    return code
 
 
-async def _run(home: Home, configuration: Configuration) -> int:
+async def _run(home: Home, configuration: Configuration) -> int | None:
+    """Run a node to its end; return its exit code, or None if it is to be opened again."""
     node = Node(home, configuration)
     servers = _servers(node, configuration)
     loop = asyncio.get_running_loop()
@@ -53,7 +56,7 @@ async def _run(home: Home, configuration: Configuration) -> int:
             await server.stop()
         await asyncio.gather(*serving, return_exceptions=True)
         await node.stop()
-    return node.exit_code
+    return None if node.reopens and not node.exit_code else node.exit_code
 
 
 def _log_escaped(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

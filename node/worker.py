@@ -19,6 +19,7 @@ from ledger.blobs import ModelFacts
 from ledger.encoding import decode, encode
 from ledger.errors import PART_CHARACTERS_MAX, QuorateError
 from ledger.tasks import Layout
+from node.storage.snapshot_cutting import cut_state
 from node.worker_protocol import (
     LENGTH,
     MESSAGE_BYTES_MAX,
@@ -26,12 +27,17 @@ from node.worker_protocol import (
     AggregateRequest,
     Answer,
     Call,
+    CutAnswer,
+    CutRequest,
     FactsAnswer,
     FactsRequest,
     Refusal,
     Reply,
     Request,
 )
+
+NICE = 10
+"""Added at each snapshot to how readily this process lets others go first."""
 
 
 def main() -> None:
@@ -60,7 +66,13 @@ def read_message(stream: BinaryIO) -> bytes | None:
 def handle(request: Request) -> Answer:
     """Carry out a request; what the error tree names becomes a Refusal, anything else ends the process."""
     try:
-        return _facts(request) if isinstance(request, FactsRequest) else _aggregate(request)
+        match request:
+            case FactsRequest():
+                return _facts(request)
+            case AggregateRequest():
+                return _aggregate(request)
+            case CutRequest():
+                return _cut(request)
     except QuorateError as error:
         return refusal_of(error)
 
@@ -108,6 +120,11 @@ def _aggregate(request: AggregateRequest) -> AggregateAnswer:
         server_state=outcome.server_state,
         report=outcome.report_digest,
     )
+
+
+def _cut(request: CutRequest) -> CutAnswer:
+    os.nice(NICE)  # what votes needs the cores first
+    return CutAnswer(ranges=tuple(cut_state(Path(request.source_path), Path(request.folder_path), request.state_root)))
 
 
 def _layout(path: str) -> Layout:

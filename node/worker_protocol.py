@@ -10,6 +10,7 @@ from ledger.blobs import BlobFacts
 from ledger.encoding import Noun
 from ledger.hashing import DigestField
 from ledger.quantities import U63, ParticipantField, RoundField
+from ledger.state_ranges import RangeRoot
 from ledger.tasks import TaskSpec
 
 LENGTH = struct.Struct(">I")
@@ -48,6 +49,16 @@ class AggregateRequest(Noun, frozen=True, kw_only=True, tag=2):
     report_path: str
 
 
+class CutRequest(Noun, frozen=True, kw_only=True, tag=3):
+    """Cut the state whose pairs are in a file into the ranges of a snapshot."""
+
+    source_path: str
+    folder_path: str
+    """Where the files of the ranges are to be written."""
+    state_root: DigestField
+    """What the pairs must lead to."""
+
+
 class FactsAnswer(Noun, frozen=True, kw_only=True, tag=1):
     """The facts of a blob."""
 
@@ -72,8 +83,14 @@ class Refusal(Noun, frozen=True, kw_only=True, tag=3):
     got: str | None
 
 
-Request: TypeAlias = FactsRequest | AggregateRequest
-Answer: TypeAlias = FactsAnswer | AggregateAnswer | Refusal
+class CutAnswer(Noun, frozen=True, kw_only=True, tag=4):
+    """The roots of the ranges, whose files are durable."""
+
+    ranges: tuple[RangeRoot, ...]
+
+
+Request: TypeAlias = FactsRequest | AggregateRequest | CutRequest
+Answer: TypeAlias = FactsAnswer | AggregateAnswer | CutAnswer | Refusal
 
 
 class Call(Noun, frozen=True, kw_only=True):

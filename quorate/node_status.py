@@ -37,10 +37,22 @@ def _fields(found: dict[str, Any], *, healthy: bool) -> Fields:
             ("time", moment(found["time"])),
             ("view", f"{found['view']} of era {found['era']}, primary is validator {found['primary']}"),
             ("waiting", f"{found['mempool_transactions']:,} transactions"),
+            ("snapshots", _snapshots(found)),
             ("blobs", f"{found['blob_bytes']:,} bytes"),
             ("health", "ok" if healthy else "changing the view" if not found["active"] else "behind the others"),
         ]
     )
+
+
+def _snapshots(found: dict[str, Any]) -> str:
+    parts = ["none kept" if found["snapshot"] is None else f"newest at height {found['snapshot']:,}"]
+    if found["base"]:
+        parts.append(f"no blocks up to {found['base']:,}")
+    joining = found["joining"]
+    if joining is not None:
+        here, ranges = joining["ranges_here"], joining["ranges"]
+        parts.append(f"joining at height {joining['height']:,}: {here:,} of {ranges:,} ranges")
+    return "; ".join(parts)
 
 
 def _peers(found: dict[str, Any]) -> Table:

@@ -51,6 +51,14 @@ class Alarm(Answer):
     since: Number
 
 
+class Joining(Answer):
+    """A join from a snapshot: the height of its checkpoint, and how many ranges of the state are fetched."""
+
+    height: Number
+    ranges: Number
+    ranges_here: Number
+
+
 class Status(Answer):
     """Where the node stands, and which chain it belongs to."""
 
@@ -74,6 +82,9 @@ class Status(Answer):
         blob_bytes=4_096,
         peers=[{"validator": 1, "connected": True, "head": 9, "clock_offset_ms": -3, "clock_error_ms": 1}],
         alarms=[],
+        base=0,
+        snapshot=9_000,
+        joining=None,
         chain_id=examples.HEADER.chain_id.hex(),
         chain="cardiology",
         organisation="hospital-a",
@@ -100,6 +111,9 @@ class Status(Answer):
     blob_bytes: Number
     peers: list[Peer]
     alarms: list[Alarm]
+    base: Number = Field(description="Height up to which this node has no blocks, having joined from a snapshot.")
+    snapshot: Number | None = Field(description="Height of the newest snapshot that it keeps for others.")
+    joining: Joining | None = Field(description="A join from a snapshot that is under way.")
     chain_id: HexDigest
     chain: str
     organisation: str

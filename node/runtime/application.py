@@ -7,13 +7,14 @@ block.
 
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from typing import TypeAlias
 
 from consensus.replica import ends_era
 from contracts import due, queries
 from contracts.chain import ExecutedBlock, Tip, propose, replay, tip_after
 from contracts.validity import BlockAdmission
 from ledger.blocks import Block
-from ledger.certificates import CertifiedBlock
+from ledger.certificates import CertifiedBlock, CommitCertificate
 from ledger.errors import InputError, InvalidBlock, InvalidTransaction
 from ledger.hashing import Digest
 from ledger.parameters import PROTOCOLS_KNOWN
@@ -24,6 +25,9 @@ from node.errors import ProtocolUnknown
 from node.mempool import Mempool, Waiting
 from node.runtime.known import KnownTransactions
 from node.storage.chain_store import ChainStore
+
+Appending: TypeAlias = Sequence[tuple[ExecutedBlock, CommitCertificate | None]]
+"""Consecutive blocks with their certificates."""
 
 
 class ChainApplication:
@@ -43,7 +47,12 @@ class ChainApplication:
         """Time and key of the mark that is due first after the head and after executed blocks, by digest."""
         self._at_head: tuple[Digest, BlockAdmission] | None = None
         """What callers' transactions are checked by, and the head that it is for."""
+        self._on_appending: list[Callable[[Appending], None]] = []
         self._on_appended: list[Callable[[ExecutedBlock], None]] = []
+
+    def on_appending(self, listener: Callable[[Appending], None]) -> None:
+        """Call `listener` with blocks that are about to be appended, while the store still ends before them."""
+        self._on_appending.append(listener)
 
     def on_appended(self, listener: Callable[[ExecutedBlock], None]) -> None:
         """Call `listener` with every block once it is durable."""
@@ -118,6 +127,8 @@ class ChainApplication:
     def append(self, blocks: Sequence[CertifiedBlock]) -> None:
         """Make final blocks durable in one batch, then tell whoever wants to know; raises StorageFailed."""
         pairs = [(self._executed[certified.block.digest], certified.certificate) for certified in blocks]
+        for before in self._on_appending:
+            before(pairs)
         self._store.append_many(pairs)
         head = self._store.head.header
         self._executed = {

@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from contracts import queries
-from ledger.blobs import BlobFacts, ModelFacts
+from ledger.blobs import BlobFacts, ModelFacts, UpdateFacts
 from ledger.errors import Undecidable
 from ledger.hashing import ZERO_DIGEST, Digest
 from ledger.keys import PublicKey
@@ -183,6 +183,16 @@ class LocalBlobs:
         for blob in self._updates(task, number) - needed:
             if self.store.has(blob):
                 self.store.delete(blob)
+
+    def owed(self) -> Iterator[Digest]:
+        """Yield the recorded blobs that must be kept: all but the updates of rounds that are past keeping.
+
+        A node that joined from a snapshot heard of none of them when they were recorded.
+        """
+        needed = {blob for name, kept in self._kept_rounds("", RoundNumber(0)) for blob in self._updates(name, kept)}
+        for digest, record in queries.blobs(self.state):
+            if not isinstance(record.facts, UpdateFacts) or digest in needed:
+                yield digest
 
     def _kept_rounds(self, task: str, number: RoundNumber) -> Iterator[tuple[str, RoundNumber]]:
         """Yield the rounds whose updates are kept once round `number` of `task` is forgotten."""

@@ -225,6 +225,12 @@ class Holding:
         else:
             self._tasks.spawn(self._fetch_recorded(digest), name="fetch-recorded")
 
+    def keep_if_missing(self, digest: Digest) -> None:
+        """See to it as `keep` does, but write nothing where the blob is here and known to be recorded."""
+        store = self._blobs.store
+        if not (store.has(digest) and store.record(digest).recorded):
+            self.keep(digest)
+
     async def _fetch_recorded(self, digest: Digest) -> None:
         try:
             await self._blobs.obtain(digest)

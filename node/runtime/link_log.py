@@ -7,9 +7,14 @@ from node.transport.events import LinkEvent, LinkEventKind
 
 log = structlog.get_logger()
 
-QUIET = {LinkEventKind.BLOB_SENT, LinkEventKind.INCOMING_UP, LinkEventKind.INCOMING_DOWN}
+QUIET = {LinkEventKind.BLOB_SENT, LinkEventKind.SNAPSHOT_SENT, LinkEventKind.INCOMING_UP, LinkEventKind.INCOMING_DOWN}
 """Of interest only where something went wrong."""
-PROVOKED = {LinkEventKind.INCOMING_REFUSED, LinkEventKind.INCOMING_DOWN, LinkEventKind.BLOB_FAILED}
+PROVOKED = {
+    LinkEventKind.INCOMING_REFUSED,
+    LinkEventKind.INCOMING_DOWN,
+    LinkEventKind.BLOB_FAILED,
+    LinkEventKind.SNAPSHOT_FAILED,
+}
 """Failures of connections that others have opened."""
 
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
+from pathlib import Path
 
 import structlog
 
@@ -31,10 +32,12 @@ from node.runtime.chain_log import log_entries
 from node.runtime.committee import CommitteeDuty
 from node.runtime.gossip import Gossip
 from node.runtime.holding import Holding
+from node.runtime.joining import Joiner, Standing
 from node.runtime.log_pace import Pace
 from node.runtime.loop import ConsensusLoop
-from node.runtime.opening import Durable, open_machine
+from node.runtime.opening import JOINING, Durable, open_machine
 from node.runtime.peer_clocks import PeerClocks
+from node.runtime.snapshot_making import SnapshotMaker
 from node.runtime.status import NodeStatus, node_status
 from node.runtime.tasks import Tasks
 from node.runtime.watch import Watch
@@ -42,12 +45,16 @@ from node.runtime.wire import INSTANCE_BYTES, Announce, ClockAsked, ClockTold, D
 from node.runtime.wires import Wires
 from node.runtime.workers import Worker
 from node.seat import take_seat
+from node.storage.errors import SnapshotUnusable
+from node.storage.snapshot_install import make_ready
 
 log = structlog.get_logger()
 
 TICK_SECONDS = 1.0
 LEAVE_SECONDS = 1.0
 """Between the last block that this software knows and the end: time for its votes to reach the others."""
+CUT_SECONDS_MAX = 3_600.0
+"""Longest that cutting a state into ranges may take."""
 EXIT_FATAL = 70
 """The node stopped because it could not go on safely; where a person is needed first, `OperatorNeeded` has its own."""
 
@@ -83,6 +90,8 @@ class Node:
         self.ending = asyncio.Event()
         """Set when the node cannot go on; `exit_code` says why."""
         self.exit_code = 0
+        self.reopens = False
+        """Whether it is to be opened again at once, having joined from a snapshot."""
         self.is_stopped = False
         self._tasks = Tasks(on_fatal=self._fatal)
         self._on_event: list[Callable[[Event], None]] = []
@@ -94,6 +103,7 @@ class Node:
             queries.seats(self.chain.state),
             configuration.link,
             store=self._durable.store,
+            shelf=self._durable.shelf,
             on_message=self._on_message,
             on_duty=self._on_duty,
             on_violation=self._violation,
@@ -111,6 +121,25 @@ class Node:
             peers=lambda: sorted(self._wires.connected),
             author=self.member.service_key.public,
             scratch=home.data / "scratch",
+        )
+        self._cutter = Worker(seconds_max=CUT_SECONDS_MAX)
+        self._snapshots = SnapshotMaker(
+            shelf=self._durable.shelf,
+            chain=self.chain,
+            worker=self._cutter,
+            section=configuration.snapshots,
+            tasks=self._tasks,
+        )
+        self.application.on_appending(self._snapshots.on_appending)
+        self._joiner = Joiner(
+            folder=home.data / JOINING,
+            genesis=self.member.genesis,
+            section=configuration.snapshots,
+            standing=self._standing,
+            peers=lambda: self._wires.connected,
+            ask=self._wires.ask_snapshot,
+            on_ready=lambda height, database: self._reopen(home, height, database),
+            tasks=self._tasks,
         )
         self._clocks = PeerClocks(instance=os.urandom(INSTANCE_BYTES), outbox=self)
         self._watch = Watch(
@@ -193,6 +222,8 @@ class Node:
             connected=self._wires.connected,
             clocks=self._clocks.offsets,
             alarms=tuple(self._watch.alarms),
+            snapshot=self._durable.shelf.newest(),
+            joining=self._joiner.progress,
         )
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -216,10 +247,14 @@ class Node:
             height=header.height,
             view=self.loop.engine.view,
         )
+        self.loop.engine.ask_for_blocks(behind_max=self._joiner.blocks_behind_max)
         self._wires.start()
         self.loop.poke()
         for digest in self._durable.store.lost:
             self._holding.keep(digest)
+        if self.chain.base:
+            for digest in self._blobs.owed():
+                self._holding.keep_if_missing(digest)
         self._tasks.spawn(self._tick(), name="tick")
 
     async def stop(self) -> None:
@@ -229,6 +264,7 @@ class Node:
         await self._tasks.close()
         await self._wires.close()
         await self._worker.close()
+        await self._cutter.close()
         self._durable.close()
         log.info("stopped", height=self.chain.head.header.height)
 
@@ -244,6 +280,8 @@ class Node:
                 self._clocks.tick()
                 self._watch.tick()
                 self._wires.tick()
+                self._joiner.tick()
+                self.loop.engine.ask_for_blocks(behind_max=self._joiner.blocks_behind_max)
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody else would notice
             self._fatal(error)
 
@@ -253,6 +291,25 @@ class Node:
         self.exit_code = error.exit_code if isinstance(error, OperatorNeeded) else EXIT_FATAL
         self.ending.set()
         log.error("cannot-go-on", code=code, error=str(error), hint=hint, exc_info=error)
+
+    def _standing(self) -> Standing:
+        engine = self.loop.engine
+        return Standing(
+            head=self.api.height,
+            certain=engine.certain_head,
+            serving=engine.peers_serving,
+            weak_quorum=self.validators.weak_quorum,
+        )
+
+    def _reopen(self, home: Home, height: Height, database: Path) -> None:
+        """End, to be opened again with a database that is ahead of this one; nothing is appended any more."""
+        self.loop.stop()
+        if height <= self.api.height:
+            raise SnapshotUnusable("snapshot", expected=f"a height above {self.api.height}", got=height)
+        make_ready(database, home.data)
+        log.info("joined", height=height, left=self.api.height)
+        self.reopens = True
+        self.ending.set()
 
     # --- parts -------------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """What a node keeps on disk, opened and checked before it speaks to anybody: chain, blobs, vote log, and the engine."""
 
+import shutil
 from dataclasses import dataclass
 from typing import Self
 
@@ -30,10 +31,14 @@ from node.storage.files import disk, sync_directory
 from node.storage.kv import KeyValueStore
 from node.storage.leveldb import LevelDb
 from node.storage.read_cache import ReadCache
+from node.storage.snapshot_install import CHAIN, switch_database
+from node.storage.snapshot_shelf import SnapshotShelf
 from node.storage.vote_log import VoteLog
 
 log = structlog.get_logger()
 
+JOINING = "joining"
+"""Folder of what a join from a snapshot has fetched."""
 FRAME_OVERHEAD_BYTES = 2**20
 """More than certificates and envelopes add to the blocks of one message."""
 
@@ -44,6 +49,7 @@ class Durable:
 
     chain: ChainStore
     store: BlobStore
+    shelf: SnapshotShelf
     vote_log: VoteLog | None
     """None if it is lost, and the vote key with it: until a rotation this node follows without a vote."""
     records: list[bytes]
@@ -59,9 +65,13 @@ class Durable:
         with disk(f"data of {home.path}"):
             home.data.mkdir(mode=0o700, exist_ok=True)
             sync_directory(home.path)
+        installed = switch_database(home.data)
+        if installed is not None:
+            log.info("snapshot-installed", height=installed)
+            shutil.rmtree(home.data / JOINING, ignore_errors=True)
         databases: list[LevelDb] = []
         try:
-            databases.append(LevelDb(home.data / "chain"))
+            databases.append(LevelDb(home.data / CHAIN))
             chain = ChainStore(ReadCache(databases[0]), genesis)
             _check_head(chain, genesis)
             _check_frames(chain, configuration)
@@ -72,13 +82,14 @@ class Durable:
                 quota_bytes=configuration.limits.storage_bytes_max,
                 reserve_bytes=configuration.alarms.disk_free_bytes_min,
             )
+            shelf = SnapshotShelf(home.data / "snapshots", keep=configuration.snapshots.keep)
         except BaseException:
             for database in databases:
                 database.close()
             raise
         for digest in store.lost:
             log.error("blob-lost", blob=digest.hex())
-        return cls(chain=chain, store=store, vote_log=None, records=[], databases=tuple(databases))
+        return cls(chain=chain, store=store, shelf=shelf, vote_log=None, records=[], databases=tuple(databases))
 
     def prepare_vote_log(self, home: Home, genesis: Genesis) -> None:
         """Open the vote log unless it is open: at the start, and once a rotation has brought a key that can have one.
@@ -114,7 +125,7 @@ def open_machine(
     """
     chain, state = durable.chain, durable.chain.state
     context = _context(chain)
-    head = Head(header=chain.head.header, certificate=chain.head.certificate)
+    head = Head(header=chain.head.header, certificate=chain.head.certificate, base=chain.base)
     seconds = Timing(
         view=timing.view_ms / 1000,
         resend=timing.resend_ms / 1000,

@@ -13,6 +13,7 @@ from ledger.hashing import Digest
 from ledger.quantities import Era, Height, TimeMs, ValidatorId, View
 from node.alarms import Alarm
 from node.mempool import Mempool
+from node.runtime.joining import JoinProgress
 from node.runtime.peer_clocks import ClockOffset, wall_clock
 from node.storage.blob_store import BlobStore
 from node.storage.chain_store import ChainStore
@@ -68,6 +69,12 @@ class NodeStatus:
     blob_bytes: int
     peers: tuple[PeerStatus, ...]
     alarms: tuple[Alarm, ...]
+    base: Height
+    """Height up to which this node has no blocks, having joined from a snapshot; 0 with all of them."""
+    snapshot: Height | None
+    """Height of the newest snapshot that it keeps for others."""
+    joining: JoinProgress | None
+    """A join from a snapshot that is under way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +86,7 @@ class ReadinessCheck:
     detail: str
 
 
-def node_status(
+def node_status(  # noqa: PLR0913 - one argument a part of the node
     validator: ValidatorId | None,
     *,
     chain: ChainStore,
@@ -89,6 +96,8 @@ def node_status(
     connected: AbstractSet[ValidatorId],
     clocks: Mapping[ValidatorId, ClockOffset],
     alarms: tuple[Alarm, ...],
+    snapshot: Height | None,
+    joining: JoinProgress | None,
 ) -> NodeStatus:
     """Return where the node of a validator stands."""
     header, heads = chain.head.header, engine.peer_heads
@@ -116,6 +125,9 @@ def node_status(
             for other in others
         ),
         alarms=alarms,
+        base=chain.base,
+        snapshot=snapshot,
+        joining=joining,
     )
 
 

@@ -13,7 +13,7 @@ from consensus.ports import Send
 from ledger.encoding import PROTOCOL_VERSION, encode
 from ledger.errors import InputError
 from ledger.hashing import Digest
-from ledger.quantities import ValidatorId
+from ledger.quantities import Height, ValidatorId
 from ledger.records import SeatRecord
 from node.config import LinkSection
 from node.home import Home
@@ -21,8 +21,10 @@ from node.keystore import read_private
 from node.runtime.link_log import LinkLog
 from node.runtime.membership import Membership
 from node.runtime.parties import Linked
+from node.runtime.snapshot_wire import ManifestAsked, decode_question
 from node.runtime.wire import ConsensusFrame, Duty, DutyFrame, Frame, decode_frame, encode_frame
 from node.storage.blob_store import BlobStore
+from node.storage.snapshot_shelf import SnapshotShelf
 from node.transport.errors import FrameTooLarge
 from node.transport.handshake import Endpoint
 from node.transport.limits import LinkLimits
@@ -45,7 +47,7 @@ appended while it was away, and who has appended it takes the new certificate on
 class Wires:
     """Links with every other validator and learner; `start` once, `close` once."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument a part of the node
         self,
         home: Home,
         member: Membership,
@@ -53,12 +55,14 @@ class Wires:
         section: LinkSection,
         *,
         store: BlobStore,
+        shelf: SnapshotShelf,
         on_message: Callable[[ValidatorId, Message], None],
         on_duty: Callable[[ValidatorId, Duty], None],
         on_violation: Callable[[ProtocolViolation], None],
     ) -> None:
         """Load the link credential and bind; raises ConfigurationError."""
         self._store = store
+        self._shelf = shelf
         self._on_message = on_message
         self._on_duty = on_duty
         self._on_violation = on_violation
@@ -77,6 +81,7 @@ class Wires:
             peers=self._linked.peers(member.validator),
             on_frame=self._on_frame,
             serve_blob=self._serve_blob,
+            serve_snapshot=self._serve_snapshot,
             on_event=LinkLog(),
         )
 
@@ -163,6 +168,10 @@ class Wires:
         seconds = FETCH_SECONDS_MIN + size / FETCH_BYTES_PER_SECOND
         await self.links.fetch(peer, digest, sink, size=size, seconds=seconds)
 
+    async def ask_snapshot(self, peer: ValidatorId, question: bytes, bytes_max: int, seconds: float) -> bytes | None:
+        """Return a peer's answer about its snapshots, or none where it has none; raises LinkError."""
+        return await self.links.ask_snapshot(peer, question, bytes_max=bytes_max, seconds=seconds)
+
     def _on_frame(self, peer: ValidatorId, data: bytes) -> None:
         try:
             frame = decode_frame(data)
@@ -178,3 +187,9 @@ class Wires:
         if peer not in self._linked.validators:
             return None
         return self._store.open(digest) if self._store.has(digest) else None
+
+    def _serve_snapshot(self, _peer: ValidatorId, data: bytes) -> BinaryIO | None:
+        question = decode_question(data)
+        if isinstance(question, ManifestAsked):
+            return self._shelf.open_manifest()
+        return self._shelf.open_range(Height(question.height), question.index)

@@ -20,6 +20,8 @@ from node.worker_protocol import (
     AggregateRequest,
     Answer,
     Call,
+    CutAnswer,
+    CutRequest,
     FactsAnswer,
     FactsRequest,
     Refusal,
@@ -66,6 +68,12 @@ class Worker:
         """Return what is to be attested for a round; raises what the inputs break, or WorkerFailed."""
         answer = await self._ask(request)
         assert isinstance(answer, AggregateAnswer)
+        return answer
+
+    async def cut(self, request: CutRequest) -> CutAnswer:
+        """Return the roots of a state's ranges; raises InvalidProof, TooLarge, StorageFailed or WorkerFailed."""
+        answer = await self._ask(request)
+        assert isinstance(answer, CutAnswer)
         return answer
 
     async def close(self) -> None:

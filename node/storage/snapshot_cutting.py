@@ -56,8 +56,8 @@ def cut_state(source: Path, folder: Path, state_root: Digest, *, range_bytes: in
     Raises InvalidProof where the pairs are not those of the state root, TooLarge, or StorageFailed.
     """
     with disk(f"snapshot {folder}"):
-        sizes = _sizes(read_pairs(source))
-        depth = _depth(sizes, range_bytes)
+        sizes, largest = _sizes(read_pairs(source))
+        depth = _depth(sizes, min(max(range_bytes, 2 * largest), RANGE_BYTES_MAX))
         roots: list[RangeRoot] = []
         for group, first in _groups(source, folder, sum(sizes), depth):
             paths = sorted((path_of(key), key, value) for key, value in group)
@@ -86,18 +86,21 @@ def write_durably(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sizes(pairs: Iterable[Pair]) -> list[int]:
-    """Return the bytes of pairs in each of the most ranges there can be."""
-    sizes = [0] * (1 << DEPTH_MAX)
+def _sizes(pairs: Iterable[Pair]) -> tuple[list[int], int]:
+    """Return the bytes of pairs in each of the most ranges there can be, and those of the largest pair."""
+    sizes, largest = [0] * (1 << DEPTH_MAX), 0
     for key, value in pairs:
-        sizes[range_of(path_of(key), DEPTH_MAX)] += _LENGTHS.size + len(key) + len(value)
-    return sizes
+        size = _LENGTHS.size + len(key) + len(value)
+        sizes[range_of(path_of(key), DEPTH_MAX)] += size
+        largest = max(largest, size)
+    return sizes, largest
 
 
 def _depth(sizes: list[int], range_bytes: int) -> int:
     """Return the least depth at which no range is larger than `range_bytes`, or the greatest; raises TooLarge.
 
-    Members of the chain can choose keys whose paths meet in one range, so it is the largest range that decides.
+    Members of the chain can choose keys whose paths meet in one range, so it is the largest range that decides. No
+    depth makes a range smaller than its largest pair, which is why the caller allows for that.
     """
     for depth in range(DEPTH_MAX + 1):
         width = 1 << (DEPTH_MAX - depth)

@@ -56,6 +56,20 @@ class FetchedRanges:
         """Numbers of the ranges that are not here yet, ascending."""
         return sorted(self._missing)
 
+    @property
+    def missing_count(self) -> int:
+        """How many are not here yet."""
+        return len(self._missing)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of them are here."""
+        return not self._missing
+
+    def has(self, index: int) -> bool:
+        """Return whether a range is here."""
+        return index not in self._missing
+
     def put(self, index: int, data: bytes) -> None:
         """Keep a range that somebody sent, once it is verified; raises InputError or InvalidProof if it is not it."""
         part = decode(data, StateRange, bytes_max=RANGE_BYTES_MAX)

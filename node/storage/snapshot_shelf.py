@@ -17,7 +17,7 @@ from node.storage.files import disk, sync_directory
 from node.storage.snapshot_cutting import range_name, write_durably
 
 MANIFEST = "manifest"
-MANIFEST_BYTES_MAX = 64 * 2**20
+MANIFEST_BYTES_MAX = 32 * 2**20
 MAKING = ".making"
 LEASE_SECONDS = 60.0
 """How long a superseded snapshot is kept after the last question for it: whoever is fetching it may finish."""
@@ -26,7 +26,7 @@ LEASED_MAX = 4
 
 
 class SnapshotShelf:
-    """The snapshots of one node. Calls must not overlap each other."""
+    """The snapshots of one node. `finish` may run in a thread beside `open_manifest` and `open_range`, nothing else."""
 
     def __init__(self, folder: Path, *, keep: int) -> None:
         """Open or create; removes what was being made when the node ended."""

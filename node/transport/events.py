@@ -32,6 +32,8 @@ class LinkEventKind(StrEnum):
     BLOB_SENT = "blob-sent"
     BLOB_FAILED = "blob-failed"
     """A transfer to a peer ended before its end."""
+    SNAPSHOT_SENT = "snapshot-sent"
+    SNAPSHOT_FAILED = "snapshot-failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

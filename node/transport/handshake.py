@@ -34,6 +34,7 @@ class LinkPurpose(StrEnum):
 
     MESSAGES = "messages"
     BLOBS = "blobs"
+    SNAPSHOTS = "snapshots"
 
 
 class Hello(Noun, frozen=True, kw_only=True):

@@ -22,9 +22,10 @@ class LinkLimits:
     strangers_max: int = 64
     """Incoming connections that have not proved who they are; beyond, the oldest is dropped."""
     fetches_per_peer_max: int = 4
-    """Blobs that are fetched from one peer at a time; others wait their turn."""
+    """Blobs that are fetched from one peer at a time, and as many parts of a snapshot; others wait their turn."""
     blob_links_per_peer_max: int = 8
-    """Incoming blob connections of one peer. More than it should fetch: the end of one may overtake the next."""
+    """Incoming connections of one peer for blobs, and as many for snapshots. More than it should fetch: the end of one
+    may overtake the next."""
     stall_seconds: float = 30.0
     """Longest that a blob transfer goes without progress."""
 

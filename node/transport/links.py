@@ -1,4 +1,4 @@
-"""All links of one node: frames to and from every peer, blobs from and for them.
+"""All links of one node: frames to and from every peer, blobs and snapshots from and for them.
 
 Every call belongs on the event loop; nothing blocks, and only `fetch` and `close` wait. What could not be sent is not
 reported to the sender: consensus repeats what still matters, and `traffic` counts what was dropped.
@@ -12,13 +12,16 @@ from ledger.errors import QuorateError
 from ledger.hashing import Digest
 from ledger.quantities import ValidatorId
 from node.transport.backoff import Jitter, system_jitter
-from node.transport.blob_link import BlobAsker, BlobServer, ServeBlob, Sink
+from node.transport.blob_link import BlobAsker, BlobServer, ServeBlob
 from node.transport.connection import Connection
 from node.transport.events import LinkEvent, LinkEventKind, OnEvent, Traffic
 from node.transport.handshake import Endpoint, LinkPurpose
 from node.transport.listener import Listener
 from node.transport.outgoing import OutgoingLink
+from node.transport.snapshot_link import SERVED as SNAPSHOTS_SERVED
+from node.transport.snapshot_link import SnapshotAsker
 from node.transport.sockets import Address
+from node.transport.stream_server import Serve, Sink, StreamServer
 from node.transport.tasks import TaskSet
 
 OnFrame = Callable[[ValidatorId, bytes], None]
@@ -42,6 +45,7 @@ class Links:
         peers: Mapping[ValidatorId, Address],
         on_frame: OnFrame,
         serve_blob: ServeBlob,
+        serve_snapshot: Serve,
         on_event: OnEvent,
         jitter: Jitter = system_jitter,
     ) -> None:
@@ -62,11 +66,17 @@ class Links:
         self._started = False
         self._incoming: dict[ValidatorId, asyncio.Task[None]] = {}
         self._asker = BlobAsker(endpoint, self._addresses)
-        server = BlobServer(serve_blob, limits=endpoint.limits, on_event=on_event)
+        self._snapshots = SnapshotAsker(endpoint, self._addresses)
+        blobs = BlobServer(serve_blob, limits=endpoint.limits, on_event=on_event)
+        snapshots = StreamServer(serve_snapshot, SNAPSHOTS_SERVED, limits=endpoint.limits, on_event=on_event)
         self._listener = Listener(
             listener,
             endpoint,
-            handlers={LinkPurpose.MESSAGES: self._receive, LinkPurpose.BLOBS: server.handle},
+            handlers={
+                LinkPurpose.MESSAGES: self._receive,
+                LinkPurpose.BLOBS: blobs.handle,
+                LinkPurpose.SNAPSHOTS: snapshots.handle,
+            },
             tasks=self._tasks,
             on_event=on_event,
         )
@@ -140,6 +150,11 @@ class Links:
         """Fetch a blob of a known size from a peer; see `BlobAsker.fetch`. The caller checks the digest."""
         work = self._asker.fetch(peer, digest, sink, size=size, seconds=seconds)
         await self._tasks.call(work, name=f"blob {digest.hex()} from validator {peer}")
+
+    async def ask_snapshot(self, peer: ValidatorId, question: bytes, *, bytes_max: int, seconds: float) -> bytes | None:
+        """Ask a peer about its snapshots; see `SnapshotAsker.ask`."""
+        work = self._snapshots.ask(peer, question, bytes_max=bytes_max, seconds=seconds)
+        return await self._tasks.call(work, name=f"snapshot {question.hex()} from validator {peer}")
 
     async def _receive(self, connection: Connection) -> None:
         """Pass on a peer's frames. A newer connection replaces this one: the peer knows best which one it uses."""

@@ -211,6 +211,14 @@ def test_any_state_is_cut_in_groups_as_it_is_at_once(
     assert len(results[0][1]) == len(results[0][0])
 
 
+def test_one_large_value_does_not_cut_the_state_to_pieces(tmp_path: Path) -> None:
+    state = {b"large": bytes(10_000), **{b"small %d" % number: b"value" for number in range(50)}}
+    with (tmp_path / "pairs").open("wb") as file:
+        write_pairs(file, state.items())
+    roots = cut_state(tmp_path / "pairs", tmp_path, state_tree.root(tree_of(state).read), range_bytes=500)
+    assert len(roots) == 1
+
+
 def test_pairs_of_another_state_are_not_cut(source: ChainStore, tmp_path: Path) -> None:
     pairs = tmp_path / "pairs"
     with pairs.open("wb") as file:

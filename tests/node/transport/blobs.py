@@ -4,7 +4,7 @@ import hashlib
 import io
 
 from ledger.hashing import sha256
-from node.transport.blob_link import CHUNK_BYTES
+from node.transport.stream_server import CHUNK_BYTES
 from tests.node.transport.network import Node
 
 BLOB = hashlib.shake_256(b"a blob").digest(5 * 2**20 + 17)

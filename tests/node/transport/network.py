@@ -73,6 +73,7 @@ class Node(Signal):
         self.frames: list[tuple[ValidatorId, bytes]] = []
         self.events: list[LinkEvent] = []
         self.blobs: dict[Digest, bytes] = {}
+        self.snapshots: dict[bytes, BinaryIO] = {}
         self.open_blob: Callable[[Digest], BinaryIO | None] = self._open_held
         self.on_frame: Callable[[ValidatorId, bytes], None] = self.keep
         self.retries = 0
@@ -85,6 +86,7 @@ class Node(Signal):
             peers={peer: address for peer, address in peers.items() if peer != self.identity},
             on_frame=self.on_frame,
             serve_blob=lambda _, digest: self.open_blob(digest),
+            serve_snapshot=lambda _, question: self.snapshots.get(question),
             on_event=self._on_event,
             jitter=self._retry_at_once,
         )

@@ -11,10 +11,10 @@ import pytest
 from ledger.encoding import encode
 from ledger.hashing import Digest, sha256
 from ledger.quantities import ValidatorId
-from node.transport.blob_link import CHUNK_BYTES, BlobAnswer
 from node.transport.errors import BlobNotHere, LinkFailed, LinkRefused, ProtocolBroken
 from node.transport.events import LinkEventKind
 from node.transport.limits import LinkLimits
+from node.transport.stream_server import CHUNK_BYTES, StreamAnswer
 from tests.node.transport.blobs import BLOB, DIGEST, Endless, fetch
 from tests.node.transport.credentials import Members
 from tests.node.transport.network import Node, run, running
@@ -124,7 +124,7 @@ def test_a_sink_that_refuses_ends_the_transfer_and_tells_its_caller(consortium: 
 
 
 async def half(raw: Raw) -> None:
-    await raw.send_frame(encode(BlobAnswer(size=len(BLOB))))
+    await raw.send_frame(encode(StreamAnswer(size=len(BLOB))))
     await raw.send(BLOB[: len(BLOB) // 2])
 
 

@@ -67,7 +67,7 @@ def test_an_asker_that_stops_reading_is_given_up(consortium: Members) -> None:
 @pytest.mark.parametrize(
     ("question", "reason"),
     [
-        (bytes(31), "expected a digest of 32 bytes, got 31"),
+        (bytes(31), "expected the digest of a blob, 32 to 32 bytes, got 31"),
         (bytes(33), "expected at most 32 bytes, got 33 bytes"),
     ],
 )

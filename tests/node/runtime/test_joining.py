@@ -1,0 +1,112 @@
+"""Real validators in one process: snapshots are made beside voting, and whoever was away joins from them."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from ledger.quantities import Height
+from ledger.snapshots import SnapshotManifest
+from ledger.transactions import EnrolParticipant
+from node.config import load
+from node.runtime import joining
+from node.runtime.node import Node
+from node.storage.errors import BelowSnapshot
+from tests.consortium import signing_key
+from tests.network import WAIT_SECONDS, InProcessNetwork, make_homes
+
+INTERVAL = 4
+SETTINGS = {
+    "snapshots.interval_blocks": str(INTERVAL),
+    "snapshots.interval_seconds": "0",
+    "snapshots.join_blocks": "1",
+    "timing.view_ms": "5000",
+    "timing.status_ms": "1000",
+}
+
+
+class Network(InProcessNetwork):
+    """Four homes, of which the last one's node is started late."""
+
+    def open(self, number: int, **settings: str) -> Node:
+        options = {**SETTINGS, **{name.replace("__", "."): value for name, value in settings.items()}}
+        home = self.homes[number]
+        node = Node(home, load(home.configuration, environment={}, options=options).configuration)
+        node.application.on_appended(lambda _: self.changed.set())
+        self._tell_of_snapshots(node)
+        node.start()
+        return node
+
+    def _tell_of_snapshots(self, node: Node) -> None:
+        shelf, loop = node._durable.shelf, asyncio.get_running_loop()
+        finish = shelf.finish
+
+        def finished(manifest: SnapshotManifest) -> None:
+            finish(manifest)
+            loop.call_soon_threadsafe(self.changed.set)
+
+        shelf.finish = finished  # type: ignore[method-assign]
+
+    async def reopened(self, number: int, node: Node) -> Node:
+        """Wait until a node has joined; open it again, as its process does."""
+        await asyncio.wait_for(node.ending.wait(), WAIT_SECONDS)
+        assert node.reopens
+        assert node.exit_code == 0
+        await node.stop()
+        return self.open(number)
+
+    async def checkpoint(self, first: int, *, number: int) -> None:
+        """Bring the chain to a checkpoint, and wait until every node that runs has its snapshot."""
+        await self.enrol(first, INTERVAL)
+        running = [node for node in self.nodes if not node.is_stopped]
+        await self.until(lambda: all(node.status().snapshot == number * INTERVAL for node in running))
+
+    async def enrol(self, first: int, count: int) -> None:
+        for number in range(first, first + count):
+            name = f"site-{number}"
+            body = EnrolParticipant(organisation="org-0", name=name, key=signing_key(name).public)
+            await self.submit(self.operator(0), body)
+
+
+def state_of(node: Node) -> dict[bytes, bytes]:
+    return dict(node.chain.state.scan(b""))
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.runtime.node.TICK_SECONDS", 0.05)
+    monkeypatch.setattr(joining, "RETRY_SECONDS_MIN", 0.1)
+
+
+def test_a_validator_that_was_down_from_genesis_on_joins_from_a_snapshot_and_votes(tmp_path: Path, quick: None) -> None:
+    del quick
+
+    async def main() -> None:
+        network = Network(homes=make_homes(tmp_path))
+        nodes = network.nodes
+        nodes += [network.open(number) for number in range(3)]
+        try:
+            await network.checkpoint(0, number=1)
+            await network.checkpoint(INTERVAL, number=2)
+            await network.enrol(50, 2)
+            late = network.open(3)
+            nodes.append(late)
+            late = await network.reopened(3, late)
+            nodes[3] = late
+            assert late.chain.base == 2 * INTERVAL
+            await network.until(lambda: late.api.height == nodes[0].api.height)
+            assert state_of(late) == state_of(nodes[0])
+            with pytest.raises(BelowSnapshot):
+                late.chain.entries(Height(1))
+            # it votes: without it there is no quorum now
+            await nodes[2].stop()
+            await network.enrol(100, 3)
+            await network.until(lambda: late.api.height == nodes[0].api.height)
+            assert state_of(late) == state_of(nodes[0])
+            await network.until(lambda: late.status().snapshot == 3 * INTERVAL)
+        finally:
+            for node in nodes:
+                if not node.is_stopped:
+                    await node.stop()
+
+    asyncio.run(main())
