@@ -59,6 +59,7 @@ class Wired:
             durable=durable,
             send=lambda send: self.carry(me, send),
             on_event=lambda _: None,
+            on_evidence=lambda _: None,
             on_violation=_raise,
             on_fatal=_raise,
         )

@@ -30,6 +30,7 @@ from ledger.quantities import (
 from ledger.records import (
     AttestationRecord,
     BlobRecord,
+    EraRecord,
     EvidenceCount,
     GlobalModelRecord,
     KeyRecord,
@@ -72,9 +73,17 @@ def era(state: StateView) -> tuple[Era, Height]:
 def era_members(state: StateView, number: Era) -> EraMembers | None:
     """Return what evidence of an era is judged by, if the chain has had that era."""
     current, first_height = era(state)
-    if number != current:
+    if number == current:
+        return EraMembers(era=current, first_height=first_height, last_height=None, validators=validators(state))
+    past = _read(state, state_keys.past_era(number), EraRecord)
+    if past is None:
         return None
-    return EraMembers(era=current, first_height=first_height, last_height=None, validators=validators(state))
+    return EraMembers(
+        era=number,
+        first_height=past.first_height,
+        last_height=past.last_height,
+        validators=ValidatorSet(past.validators),
+    )
 
 
 def organisation(state: StateView, name: str) -> OrganisationRecord | None:

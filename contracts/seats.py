@@ -11,7 +11,7 @@ from ledger.encoding import encode
 from ledger.keys import PublicKey
 from ledger.membership import SeatKeys
 from ledger.quantities import Era, Height, ValidatorId
-from ledger.records import KeyRecord, KeyRole, SeatRecord, SeatStatus
+from ledger.records import EraRecord, KeyRecord, KeyRole, SeatRecord, SeatStatus
 from ledger.validators import Validator
 
 
@@ -74,8 +74,14 @@ def check_fresh(call: Call, keys: Iterable[bytes], *, besides: Iterable[bytes] =
 
 def begin_era(call: Call, members: Iterable[Validator]) -> StateWrites:
     """Let these validators decide from the next block on."""
-    era, _ = queries.era(call.state)
+    era, first_height = queries.era(call.state)
+    ended = EraRecord(
+        first_height=first_height,
+        last_height=call.context.height,
+        validators=queries.validators(call.state).members,
+    )
     return {
+        state_keys.past_era(era): encode(ended),
         state_keys.VALIDATORS: encode(tuple(sorted(members, key=lambda member: member.id))),
         state_keys.ERA: encode((Era(era + 1), Height(call.context.height + 1))),
     }

@@ -218,6 +218,15 @@ class OffenceRecord(Noun, frozen=True, kw_only=True):
     """Id of that transaction."""
 
 
+class EraRecord(Noun, frozen=True, kw_only=True):
+    """An era that is over: what was signed in it is judged by its validators."""
+
+    first_height: HeightField
+    last_height: HeightField
+    validators: tuple[Validator, ...]
+    """Sorted by number."""
+
+
 class EvidenceCount(Noun, frozen=True, kw_only=True):
     """How many offences the last block that recorded any has recorded."""
 

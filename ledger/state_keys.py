@@ -113,6 +113,11 @@ def model(name: str, version: ModelVersion) -> bytes:
     return b"model/" + name.encode() + b"/" + _number(version)
 
 
+def past_era(number: Era) -> bytes:
+    """EraRecord."""
+    return b"past-era/" + _number(number)
+
+
 def offence(named: Offence) -> bytes:
     """OffenceRecord; they sort by era and offender."""
     numbers = (named.era, named.offender, named.kind, named.view, named.height)

@@ -31,6 +31,8 @@ CONNECTIONS_MAX = 16
 """Scrapers come one at a time, every few seconds."""
 VIEW_ENTERED = "view-entered"
 """Consensus' name for the event of a view that was entered by a view change."""
+EQUIVOCATION = "equivocation"
+"""Its name for the event of an offence that was found or heard of."""
 
 
 class NodeMetrics(Collector):
@@ -42,6 +44,7 @@ class NodeMetrics(Collector):
         self._transactions: Counter[str] = Counter()
         self._updates: Counter[str] = Counter()
         self._view_changes = 0
+        self._equivocations = 0
         self._violations = 0
 
     def on_appended(self, executed: ExecutedBlock) -> None:
@@ -54,8 +57,9 @@ class NodeMetrics(Collector):
                     self._updates[verdict] += 1
 
     def on_event(self, event: Event) -> None:
-        """Count view changes (`Node.on_event`)."""
+        """Count view changes and contradictions of validators (`Node.on_event`)."""
         self._view_changes += event.name == VIEW_ENTERED
+        self._equivocations += event.name == EQUIVOCATION
 
     def on_violation(self, _error: ProtocolViolation) -> None:
         """Count what peers did against the protocol (`Node.on_violation`)."""
@@ -108,6 +112,9 @@ class NodeMetrics(Collector):
                 family.add_metric([verdict], counts[verdict])
             yield family
         yield CounterMetricFamily("quorate_view_changes", "Views entered by a view change.", value=self._view_changes)
+        yield CounterMetricFamily(
+            "quorate_equivocations", "Offences of validators found or heard of.", value=self._equivocations
+        )
         yield CounterMetricFamily(
             "quorate_protocol_violations", "Messages of peers that break the protocol.", value=self._violations
         )

@@ -16,6 +16,7 @@ from consensus.learner import Learner
 from consensus.messages import Message
 from consensus.ports import Effects, Event, Moment, Send
 from consensus.records import encode_record, needed_records, records_since
+from ledger.evidence import ProvenOffence
 from ledger.quantities import Era, TimeMs, ValidatorId
 from node.runtime.application import ChainApplication
 from node.runtime.opening import Durable
@@ -40,6 +41,7 @@ class ConsensusLoop:
         durable: Durable,
         send: Callable[[Send], None],
         on_event: Callable[[Event], None],
+        on_evidence: Callable[[ProvenOffence], None],
         on_violation: Callable[[ProtocolViolation], None],
         on_fatal: Callable[[BaseException], None],
     ) -> None:
@@ -49,6 +51,7 @@ class ConsensusLoop:
         self._durable = durable
         self._send = send
         self._on_event = on_event
+        self._on_evidence = on_evidence
         self._on_violation = on_violation
         self._on_fatal = on_fatal
         self._inputs: list[tuple[ValidatorId, Message]] = []
@@ -123,6 +126,8 @@ class ConsensusLoop:
                 self._send(send)
             for event in effects.events:
                 self._on_event(event)
+            for proven in effects.evidence:
+                self._on_evidence(proven)
             if votes is None:
                 break
             effects = self.engine.seal(_now())

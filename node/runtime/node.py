@@ -37,6 +37,7 @@ from node.runtime.log_pace import Pace
 from node.runtime.loop import ConsensusLoop
 from node.runtime.opening import JOINING, Durable, open_machine
 from node.runtime.peer_clocks import PeerClocks
+from node.runtime.reporting import Reporting
 from node.runtime.snapshot_making import SnapshotMaker
 from node.runtime.status import NodeStatus, node_status
 from node.runtime.tasks import Tasks
@@ -108,6 +109,7 @@ class Node:
             on_duty=self._on_duty,
             on_violation=self._violation,
         )
+        self._reporting = Reporting(outbox=self, state=lambda: self.chain.state)
         self.loop = self._make_loop(home, configuration)
         self._gossip = Gossip(
             application=self.application, mempool=self.mempool, broadcast=self.broadcast, poke=self.loop.poke
@@ -277,6 +279,7 @@ class Node:
                 self._holding.tick()
                 self._committee.look()
                 self._blobs.expire()
+                self._reporting.tick()
                 self._clocks.tick()
                 self._watch.tick()
                 self._wires.tick()
@@ -321,6 +324,7 @@ class Node:
             durable=self._durable,
             send=self._wires.carry,
             on_event=self._report,
+            on_evidence=self._reporting.on_evidence,
             on_violation=self._violation,
             on_fatal=self._fatal,
         )

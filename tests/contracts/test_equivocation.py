@@ -6,12 +6,14 @@ from msgspec.structs import replace
 from contracts import queries
 from ledger.entries import Accepted
 from ledger.evidence import Amnesia, DoubleVote, Evidence, Offence, OffenceKind, double_new_view, double_vote
+from ledger.membership import RemoveValidator
 from ledger.parameters import ChainParameters
 from ledger.quantities import Era, Height, ValidatorId, View
 from ledger.records import OffenceRecord
 from ledger.state import MemoryState
 from ledger.transactions import ReportEquivocation, decode_transaction
 from tests.contracts.driver import Chain, refused, verdicts
+from tests.contracts.test_membership import body, with_validator
 from tests.ledger.contradictions import Signatory
 
 OFFENDER = 2
@@ -177,6 +179,42 @@ def test_b24_a_flood_of_evidence_is_a_valid_block_and_the_chain_goes_on(flood: i
     most = ChainParameters().block_evidence_max
     assert found == [Accepted()] * most + [refused("E2", most)] * (flood - most)
     assert verdicts(chain.block(*[report(chain, two_commits(chain, height=3 + most))])) == [Accepted()]
+
+
+def test_b24_a_flood_and_the_removal_of_the_offender_in_one_block() -> None:
+    """CometBFT #4114: evidence against a validator that the same block removes."""
+    chain = Chain()
+    with_validator(chain)
+    era, first = queries.era(chain.state)
+    liar = Signatory(OFFENDER, key=chain.members.votes[ValidatorId(OFFENDER)], chain_id=chain.chain_id)
+    votes = [
+        double_vote(*(liar.vote(block, height=first + number, view=0, era=era) for block in "ab"))
+        for number in range(40)
+    ]
+    removal = chain.sign(chain.operator, body(chain, RemoveValidator(validator=ValidatorId(OFFENDER))))
+    most = ChainParameters().block_evidence_max
+    before = [report(chain, evidence) for evidence in votes[: most // 2]]
+    after = [report(chain, evidence) for evidence in votes[most // 2 :]]
+    found = verdicts(chain.block(*before, removal, *after))
+    assert found[: most // 2] == [Accepted()] * (most // 2)
+    assert isinstance(found[most // 2], Accepted)
+    assert found[most // 2 + 1 :] == [Accepted()] * (most // 2) + [refused("E2", most)] * (40 - most)
+    assert ValidatorId(OFFENDER) not in queries.validators(chain.state)
+    assert verdict(chain, votes[-1]) == refused("E8", most), "and the chain goes on"
+
+
+def test_what_was_signed_in_a_past_era_is_judged_by_its_validators() -> None:
+    chain = Chain(parameters=ChainParameters(evidence_heights_max=2))
+    with_validator(chain)
+    last = chain.height
+    assert queries.era(chain.state) == (1, last + 1)
+    liar = signatory(chain)
+    starts = [double_new_view(liar.new_view("a", view=view), liar.new_view("b", view=view)) for view in (1, 2)]
+    assert verdict(chain, two_commits(chain, height=last)) == Accepted()
+    assert verdict(chain, starts[0]) == Accepted()
+    assert verdict(chain, two_commits(chain, height=last, who=4)) == refused("E4", 4, 0)
+    assert verdict(chain, starts[1]) == refused("E6", 0, last + 2)
+    assert verdict(chain, two_commits(chain, height=last + 9, era=2)) == refused("E3", 2)
 
 
 def test_what_was_recorded_is_read_back_from_any_state_that_has_it(chain: Chain) -> None:

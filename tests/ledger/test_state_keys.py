@@ -39,6 +39,7 @@ FUNCTIONS: dict[str, st.SearchStrategy[tuple[Any, ...]]] = {
     "participation": st.tuples(names(), numbers, numbers),
     "attestation": st.tuples(names(), numbers, numbers),
     "model": st.tuples(names(), numbers),
+    "past_era": st.tuples(numbers),
     "offence": st.tuples(values(Offence)),
     "offences_count": st.tuples(numbers, numbers),
     "due": st.tuples(numbers, names(), numbers),

@@ -11,6 +11,7 @@ from ledger.quantities import Era, Height, ModelVersion, ParticipantId, RoundNum
 from ledger.records import (
     AttestationRecord,
     BlobRecord,
+    EraRecord,
     EvidenceCount,
     GlobalModelRecord,
     KeyRecord,
@@ -167,6 +168,7 @@ def records() -> Iterator[Noun]:
     yield OffenceRecord(
         offence=OFFENCE, reporter=ValidatorId(2), recorded=Height(19), transaction=digest("transaction")
     )
+    yield EraRecord(first_height=Height(1), last_height=Height(19), validators=GENESIS.validators.members)
     yield EvidenceCount(height=Height(19), count=3)
     yield merkle.Frontier(size=3, peaks=(digest("first two leaves"), digest("third leaf")))
     yield from (PRESENT, ABSENT, state_tree.StateProof(siblings=(ZERO_DIGEST,), leaf=None))

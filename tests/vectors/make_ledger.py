@@ -169,6 +169,7 @@ def _state_keys() -> dict[str, Plain]:
         "attestation": state_keys.attestation(task, number, ValidatorId(772)),
         "model": state_keys.model(task, ModelVersion(258)),
         "evidence_count": state_keys.EVIDENCE_COUNT,
+        "past_era": state_keys.past_era(Era(1)),
         "offence": state_keys.offence(OFFENCE),
         "offences_count": state_keys.offences_count(Era(1), ValidatorId(772)),
         "due": state_keys.due(TimeMs(1_750_000_000_000), task, number),
