@@ -233,6 +233,7 @@ def _from_file(path: Path) -> Iterator[tuple[str, str, Any]]:
     for table, section in content.items():
         if not isinstance(section, dict):
             raise ConfigurationError(f"{path.name}: {table}", expected="a table such as [limits]", got=section)
+        _check_table(table, f"file {path.name}")
         for key, value in section.items():
             yield table, key, value
 
@@ -245,14 +246,18 @@ def _put(
     value: object,
     origin: str,
 ) -> None:
-    known = _sections()
-    if table not in known:
-        raise ConfigurationError(f"{origin}: unknown table [{table}]{_suggestion(table, known)}")
-    keys = known[table].__struct_fields__
+    _check_table(table, origin)
+    keys = _sections()[table].__struct_fields__
     if key not in keys:
         raise ConfigurationError(f"{origin}: unknown key {table}.{key}{_suggestion(key, keys)}")
     values[table][key] = value
     origins[table, key] = origin
+
+
+def _check_table(table: str, origin: str) -> None:
+    known = _sections()
+    if table not in known:
+        raise ConfigurationError(f"{origin}: unknown table [{table}]{_suggestion(table, known)}")
 
 
 def _suggestion(name: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:

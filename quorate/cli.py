@@ -29,7 +29,10 @@ EXIT_PIPE_CLOSED = 141
 COMMANDS = {
     "demo": "A whole consortium on this machine: trains, is attacked, crashes, and is audited.",
     "network": "Validators of a trial network on this machine.",
-    "node": "Set up, start and look at one validator.",
+    "node": "Set up and start one validator.",
+    "status": "Show where a node stands, or every validator of the chain.",
+    "version": "Show which release this is, or which every validator runs.",
+    "doctor": "Check a validator from its host: settings, keys, disk, clock, peers.",
     "backup": "Back up a stopped node, check a backup, and restore one.",
     "organisation": "Set up a member that only trains.",
     "genesis": "Assemble the file from which a chain begins, and look at it.",

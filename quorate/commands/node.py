@@ -1,4 +1,4 @@
-"""`quorate node init`, `start` and `status`."""
+"""`quorate node init` and `start`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,14 +8,13 @@ import typer
 from node.home import Home as NodeHome
 from node.home import create_validator
 from node.transport.sockets import parse_address
-from quorate.commands.base import Home, Node, example, noun
-from quorate.environment import NODE_DEFAULT
+from quorate.commands.base import Home, example, noun
 from quorate.errors import UsageError
 from quorate.output import Answer
 from quorate.parsing import parse_name
 from quorate.plain_text import Fields
 
-app = noun("Set up, start and look at one validator.")
+app = noun("Set up and start one validator.")
 
 
 @app.command("init", epilog=example("node init --home alpha --organisation alpha --link node.alpha.example:7450"))
@@ -69,17 +68,6 @@ def start(
     if genesis is not None:
         place.adopt_genesis(genesis)
     return run(place, overrides)
-
-
-@app.command("status", epilog=example("node status --node http://127.0.0.1:7451"))
-def status(node: Node = NODE_DEFAULT) -> Answer:
-    """Show where a node stands.
-
-    Exit code 1 if callers should not be sent to it.
-    """
-    from quorate.node_status import ask  # noqa: PLC0415 - a validator is to load neither httpx nor numpy
-
-    return ask(node)
 
 
 def _overrides(settings: list[str]) -> dict[str, str]:

@@ -117,7 +117,7 @@ def _say_what_next(stage: Stage, scene: Scene, *, kept: bool) -> None:
     if kept:
         url, genesis = scene.urls[0], scene.network.genesis
         lines = [
-            f"quorate node status --node {url}",
+            f"quorate status --node {url}",
             f"quorate blocks --node {url}",
             f"quorate round {TASK} {ABSENT_ROUND} --node {url}",
             f"quorate lineage {TASK} --node {url} --genesis {genesis}",

@@ -46,6 +46,7 @@ def test_rows_show_every_setting_once(tmp_path: Path) -> None:
     [
         ("[limits]\nblob_byte_max = 1\n", "did you mean blob_bytes_max?"),
         ("[limit]\nblob_bytes_max = 1\n", "did you mean limits?"),
+        ("[limit]\n", "did you mean limits?"),
         ("colour = 1\n", "expected a table"),
         ("[limits]\nblob_bytes_max = 0\n", ">= 1"),
         ("[limits]\nblob_bytes_max = 'much'\n", "$.limits.blob_bytes_max"),

@@ -90,7 +90,7 @@ def test_the_commands_bring_a_network_up_and_down(commands: Commands, tmp_path: 
         assert told == f"next: export QUORATE_NODE={up['validators'][0]['url']} QUORATE_GENESIS={folder}/genesis.json"
         again = commands.data("network", "up", "--dir", folder)
         assert [it["process"] for it in again["validators"]] == numbers, "what runs is left alone"
-        status = commands.data("node", "status", "--node", up["validators"][0]["url"])
+        status = commands.data("status", "--node", up["validators"][0]["url"])
         assert (status["chain_id"], status["validators"]) == (up["chain_id"], 4)
         assert commands("network", "status", "--dir", folder).code == 0
     finally:

@@ -93,7 +93,7 @@ def test_what_a_node_says_beside_the_proof_is_not_believed(commands: Commands, w
         (f"/v1/tasks/{TASK}", "proof", ("task", "show", TASK)),
         ("/v1/participants", "participants", ("task", "show", TASK)),
         (f"/v1/tasks/{TASK}/rounds/1", "participations", ("round", TASK, "1")),
-        ("/v1/status", "height", ("node", "status")),
+        ("/v1/status", "height", ("status",)),
     ],
 )
 def test_an_answer_of_another_form_is_the_nodes_fault(

@@ -89,9 +89,9 @@ def test_a_task_that_invites_a_stranger_is_not_sent(commands: Commands, walk: Wa
 
 
 def test_a_node_says_where_it_stands(commands: Commands, walk: Walk) -> None:
-    data = commands.data("node", "status", "--node", walk.url)
+    data = commands.data("status", "--node", walk.url)
     assert (data["validators"], data["quorum"], len(data["peers"])) == (4, 3, 3)
-    assert "health:     ok" in commands("node", "status", "--node", walk.url).out
+    assert "health:     ok" in commands("status", "--node", walk.url).out
 
 
 def test_blocks_are_shown_on_the_word_of_the_node(commands: Commands, walk: Walk) -> None:

@@ -235,7 +235,7 @@ def test_an_update_that_would_be_refused_is_a_negative_verdict(
     ("arguments", "code"),
     [
         (("blocks",), "node-unreachable"),
-        (("node", "status"), "node-unreachable"),
+        (("status",), "node-unreachable"),
         (("verify",), "node-unreachable"),
         (("export", "FOLDER"), "node-unreachable"),
     ],
