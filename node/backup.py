@@ -142,9 +142,9 @@ def check_chain(home: Home, genesis: Genesis) -> Checked:
 def _check_names(manifest: Manifest) -> None:
     """Raise BackupDamaged for anything that no backup holds: above all a vote log."""
     for entry in manifest.files:
-        folder, _, name = entry.path.rpartition("/")
-        kept = any(entry.path.startswith(f"{kept}/") for kept in KEPT)
-        if not (kept or entry.path in TOP or (folder == "keys" and name != MARK and manifest.keys)):
+        kept = any(entry.path.startswith(f"{folder}/") for folder in KEPT)
+        is_key = manifest.keys and entry.path.startswith("keys/") and not entry.path.endswith(f"/{MARK}")
+        if not (kept or entry.path in TOP or is_key):
             raise BackupDamaged("files of a backup", expected="chain, blobs, settings, keys", got=entry.path)
 
 
@@ -185,7 +185,7 @@ def _files(home: Home, *, with_keys: bool) -> Iterator[Path]:
     yield from (home.path / name for name in TOP if (home.path / name).is_file())
     folders = [home.path / name for name in KEPT]
     if with_keys:
-        yield from sorted(path for path in (home.path / "keys").iterdir() if path.name != MARK)
+        yield from sorted(path for path in (home.path / "keys").rglob("*") if path.is_file() and path.name != MARK)
     for folder in folders:
         for path in sorted(folder.rglob("*")):
             arriving = path.is_relative_to(home.data / "blobs" / "incoming")

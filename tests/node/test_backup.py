@@ -12,7 +12,9 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
+from consensus.learner import Learner
 from ledger.errors import ConfigurationError, QuorateError
 from ledger.genesis import Genesis
 from node import backup
@@ -21,7 +23,6 @@ from node.backup import NodeRuns
 from node.config import load
 from node.home import Home
 from node.runtime.node import Node
-from node.storage.errors import VoteLogMissing
 from quorate.cli import run
 from tests.ledger.helpers import genesis as other_genesis
 from tests.network import running_network
@@ -129,9 +130,18 @@ def test_a_restored_home_is_the_same_chain_and_does_not_vote(home: Home, tmp_pat
             assert (restored.path / name).stat().st_mode & 0o077 == 0
     assert restored.vote_key_used.exists()
     assert not restored.vote_log.exists()
-    with pytest.raises(VoteLogMissing) as refusal:
-        Node(restored, load(restored.configuration, environment={}).configuration)
-    assert "membership transaction" in refusal.value.hint
+
+    async def scenario() -> None:
+        with capture_logs() as written:
+            node = Node(restored, load(restored.configuration, environment={}).configuration)
+        assert isinstance(node.loop.engine, Learner)
+        assert [line["reason"] for line in written if line["event"] == "follows-without-a-vote"] == [
+            "the vote log of its key is lost: the key must not vote again, a rotation gives it a new one"
+        ]
+        await node.stop()
+        assert not restored.vote_log.exists()
+
+    asyncio.run(scenario())
 
 
 def test_a_restore_that_fails_leaves_a_home_that_does_not_vote_either(made: Path, tmp_path: Path) -> None:
