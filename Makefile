@@ -5,7 +5,7 @@ PIP_ARGS ?=
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check static unit format lock docs simulate chaos clean
+.PHONY: bench-consensus demo test check static unit format lock docs simulate chaos clean
 
 demo: .venv/.ready ## the main job: a consortium of four validators and six hospitals, attacked, crashed and audited
 	@$(BIN)/quorate demo
@@ -29,6 +29,9 @@ simulate: .venv/.ready ## more seeds of the consensus simulator: make simulate S
 chaos: .venv/.ready ## real validators under attack: make chaos VALIDATORS=7 SECONDS=600 SEED=1 FAULTS=kill,loss
 	$(BIN)/python -m tests.chaos --validators $(or $(VALIDATORS),4) --seconds $(or $(SECONDS),180) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) $(if $(KILLS),--kills $(KILLS))
+
+bench-consensus: .venv/.ready ## speed beside a peer and the limits of this machine, into build/bench/consensus.json
+	$(BIN)/python -m benchmarks.consensus
 
 format: .venv/.ready
 	$(BIN)/ruff format .

@@ -29,7 +29,7 @@ class Application(Protocol):
     """What is ordered; named after ABCI 2.0."""
 
     def has_work(self, parent: Digest, time: TimeMs) -> bool:
-        """Return whether a block on `parent` would have a transaction or a due action."""
+        """Return whether a block on `parent` is worth proposing now; on the head, any transaction or due action is."""
         ...
 
     def prepare_proposal(self, parent: Digest, *, time: TimeMs, proposer: ValidatorId) -> Block:

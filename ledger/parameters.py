@@ -18,7 +18,7 @@ class ChainParameters(Noun, frozen=True, kw_only=True):
 
     protocol: U63 = PROTOCOL_VERSION
     """Version of all rules; switched at a height."""
-    window: U63 = 1
+    window: U63 = 8
     """Blocks that may be in flight above the appended head (1 to 64)."""
     clock_drift_ms: U63 = 5_000
     """How far ahead of a backup's clock a fresh block's time may be."""

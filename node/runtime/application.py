@@ -75,7 +75,12 @@ class ChainApplication:
         return signed, self._mempool.add(signed, raw)
 
     def has_work(self, parent: Digest, time: TimeMs) -> bool:
-        """Return whether a block on `parent` would have a due action or a transaction."""
+        """Return whether a block on `parent` would have a due action or enough transactions.
+
+        On the head one is enough. Behind blocks in flight it takes as many as they hold together, or a full block: so a
+        lone caller never waits, and under load a few large blocks are on their way instead of many small ones, whose
+        votes and syncs cost the same. Whatever waits is at the latest proposed once those in flight are appended.
+        """
         tip = self._tip(parent)
         if not self.knows_next(tip.state):
             return False
@@ -83,7 +88,10 @@ class ChainApplication:
         if due_first is not None and due_first[0] <= time:
             return True
         below = self._in_flight(parent)
-        if len(self._mempool) <= sum(len(executed.ids) for executed in below):
+        in_flight = sum(len(executed.ids) for executed in below)
+        if len(self._mempool) - in_flight < max(
+            1, min(in_flight, queries.parameters(tip.state).block_transactions_max)
+        ):
             return False
         admission = BlockAdmission(tip.state, height=Height(tip.header.height + 1), chain_id=self._chain_id)
         return any(_passes(admission, waiting.signed) for waiting in self._candidates(below))

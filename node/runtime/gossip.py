@@ -1,6 +1,10 @@
-"""Transactions between validators: admitted anywhere, heard everywhere, so that no primary can starve a caller."""
+"""Transactions between validators: admitted anywhere, heard everywhere, so that no primary can starve a caller.
 
-from collections.abc import Callable
+Those that are admitted in one turn of the event loop leave together: a message costs as much as several transactions.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
 from itertools import islice
 
 import structlog
@@ -12,12 +16,14 @@ from ledger.transactions import SignedTransaction
 from node.errors import MempoolFull
 from node.mempool import Mempool
 from node.runtime.application import ChainApplication
-from node.runtime.wire import Duty, Transactions
+from node.runtime.wire import GOSSIP_MAX, Duty, Transactions
 
 log = structlog.get_logger()
 
 REPEAT_MAX = 200
 """Waiting transactions told again per tick."""
+MESSAGE_BYTES = 2**20
+"""A message is full at this size: far less than a frame may have, so that votes do not wait long behind it."""
 
 
 class Gossip:
@@ -36,12 +42,16 @@ class Gossip:
         self._broadcast = broadcast
         self._poke = poke
         self._waited: Digest | None = None
+        self._fresh: list[bytes] = []
+        """Admitted in this turn of the event loop."""
 
     def submit(self, raw: bytes) -> SignedTransaction:
         """Admit a caller's transaction and tell every peer; raises InputError, InvalidTransaction, MempoolFull."""
         signed, new = self._application.admit(raw)
         if new:
-            self._broadcast(Transactions(raw=(raw,)))
+            if not self._fresh:
+                asyncio.get_running_loop().call_soon(self._tell_fresh)
+            self._fresh.append(raw)
             self._poke()
         return signed
 
@@ -62,5 +72,21 @@ class Gossip:
         identity = None if oldest is None else oldest.signed.transaction.id
         if identity is not None and identity == self._waited:
             again = islice(self._mempool.candidates(), REPEAT_MAX)
-            self._broadcast(Transactions(raw=tuple(waiting.raw for waiting in again)))
+            self._tell(waiting.raw for waiting in again)
         self._waited = identity
+
+    def _tell_fresh(self) -> None:
+        fresh, self._fresh = self._fresh, []
+        self._tell(fresh)
+
+    def _tell(self, raws: Iterable[bytes]) -> None:
+        message: list[bytes] = []
+        size = 0
+        for raw in raws:
+            message.append(raw)
+            size += len(raw)
+            if len(message) == GOSSIP_MAX or size >= MESSAGE_BYTES:
+                self._broadcast(Transactions(raw=tuple(message)))
+                message, size = [], 0
+        if message:
+            self._broadcast(Transactions(raw=tuple(message)))
