@@ -36,6 +36,7 @@ COMMANDS = {
     "backup": "Back up a stopped node, check a backup, and restore one.",
     "organisation": "Set up a member that only trains.",
     "genesis": "Assemble the file from which a chain begins, and look at it.",
+    "protocol": "Decide from which block on a new version of all rules holds.",
     "config": "Check a node's settings.",
     "key": "Make signing keys, and show their public half.",
     "participant": "Enrol a training site.",
