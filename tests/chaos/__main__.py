@@ -9,6 +9,7 @@ missed is printed and no failure.
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,7 @@ def main() -> int:
     """Run, and return the exit code."""
     options = _options()
     _enter_namespace()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the validators end with this process
     seed = options.seed if options.seed is not None else SystemRandom().getrandbits(32)
     network = best_network(options.validators, seed)
     folder = Path(tempfile.mkdtemp(prefix="quorate-chaos-"))
