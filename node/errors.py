@@ -82,7 +82,8 @@ class SecondNode(OperatorNeeded):
     code = "second-node"
     hint = (
         "Find the other process and remove its home. If both have voted, or if you cannot tell, trust neither vote log:"
-        " rotate the vote key by a membership transaction. Otherwise start again the one that is at its own address."
+        " move it aside, start the node, which then follows without a vote, and rotate the vote key. Otherwise start"
+        " again the one that is at its own address."
     )
 
 

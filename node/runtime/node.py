@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 
+from consensus.engine import Engine
 from consensus.errors import ProtocolViolation
 from consensus.messages import Message
 from consensus.ports import Event
@@ -17,6 +18,7 @@ from contracts.chain import ExecutedBlock
 from ledger.encoding import encode
 from ledger.entries import Accepted, ActionEntry, RoundDecided, RoundVoided, TransactionEntry
 from ledger.errors import QuorateError
+from ledger.evidence import ProvenOffence
 from ledger.parameters import PROTOCOLS_KNOWN
 from ledger.quantities import Era, Height, RoundNumber, ValidatorId
 from ledger.transactions import Body, ChangeValidators
@@ -324,10 +326,15 @@ class Node:
             durable=self._durable,
             send=self._wires.carry,
             on_event=self._report,
-            on_evidence=self._reporting.on_evidence,
+            on_evidence=self._on_evidence,
             on_violation=self._violation,
             on_fatal=self._fatal,
         )
+
+    def _on_evidence(self, proven: ProvenOffence) -> None:
+        self._reporting.on_evidence(proven)
+        if proven.offence.offender == self.member.validator and proven.offence.era == self.era:
+            self._watch.on_own_offence(proven.offence, votes=isinstance(self.loop.engine, Engine))
 
     def _on_message(self, peer: ValidatorId, message: Message) -> None:
         self.loop.receive(peer, message)

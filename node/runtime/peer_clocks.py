@@ -140,7 +140,3 @@ class PeerClocks:
         """What is known of each peer's clock, if that is recent."""
         now = self._elapsed()
         return {peer: found for peer, found in self._offsets.items() if now - found.at < FORGET_SECONDS}
-
-    def has_second_node(self, *, peers: int) -> bool:
-        """Return whether so many peers have met a second process of this validator that one of them is honest."""
-        return sum(found.second_node for found in self.offsets.values()) > faulty_max(peers + 1)

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from contracts import queries
 from ledger.errors import QuorateError
+from ledger.evidence import Offence
 from ledger.hashing import Digest
 from ledger.quantities import ValidatorId
 from node.alarms import AlarmKind, AlarmLevel, Alarms
 from node.config import AlarmsSection
 from node.errors import SecondNode
-from node.runtime.peer_clocks import FORGET_SECONDS, PeerClocks, deviation_ms, wall_clock
+from node.runtime.peer_clocks import FORGET_SECONDS, ClockOffset, PeerClocks, deviation_ms, wall_clock
 from node.storage.blob_store import BlobStore
 from node.storage.chain_store import ChainStore
 from node.storage.errors import DatabaseDamaged, StorageFailed
@@ -68,6 +69,18 @@ class Watch:
                 subject="facts",
             )
 
+    def on_own_offence(self, offence: Offence, *, votes: bool) -> None:
+        """Take note of verified evidence against this validator itself, which its own vote log would have refused.
+
+        So another process signs with its key, or the log is not the whole one. A node that `votes` must stop; one that
+        only follows has to go on, since it is to take over a new key from the chain.
+        """
+        detail = f"{offence.kind.name.lower()} in era {offence.era}, view {offence.view}, at height {offence.height}"
+        if votes:
+            self._on_fatal(SecondNode("contradicting votes by this validator's key", expected="none", got=detail))
+        else:
+            self._put(AlarmKind.SECOND_NODE, AlarmLevel.CRITICAL, f"signed by this key: {detail}", subject="evidence")
+
     def on_refused(self, error: QuorateError) -> None:
         """Take note of what a caller's request met, where it is this node's storage that is at fault."""
         if isinstance(error, DatabaseDamaged | StorageFailed):
@@ -85,7 +98,7 @@ class Watch:
             self.alarms.clear(AlarmKind.DISK)
 
     def _look_at_clock(self) -> None:
-        offsets = [found.certain_ms for found in self._clocks.offsets.values()]
+        offsets = [found.certain_ms for found in self._heard().values()]
         deviation = deviation_ms(offsets, peers=self._peers)
         if deviation is None:
             return
@@ -102,7 +115,7 @@ class Watch:
         )
 
     def _look_at_links(self) -> None:
-        validators, answered = queries.validators(self._chain.state), len(self._clocks.offsets)
+        validators, answered = queries.validators(self._chain.state), len(self._heard())
         if answered + 1 >= validators.quorum:
             self.alarms.clear(AlarmKind.LINKS)
         elif self._ticks >= GRACE_TICKS:
@@ -133,14 +146,19 @@ class Watch:
         self._put(AlarmKind.PROTOCOL, AlarmLevel.CRITICAL, detail)
 
     def _look_for_second_node(self) -> None:
-        met = [peer for peer, found in self._clocks.offsets.items() if found.second_node]
-        if self._clocks.has_second_node(peers=self._peers):
+        met = sorted(peer for peer, found in self._heard().items() if found.second_node)
+        if len(met) >= queries.validators(self._chain.state).weak_quorum:
             self._on_fatal(SecondNode("processes with this validator's keys", expected="one", got=f"two, say {met}"))
         elif met:
             detail = f"validators {met} have met another process that runs as this one"
             self._put(AlarmKind.SECOND_NODE, AlarmLevel.WARNING, detail)
         else:
             self.alarms.clear(AlarmKind.SECOND_NODE)
+
+    def _heard(self) -> dict[ValidatorId, ClockOffset]:
+        """Return what the other validators have told lately; a learner's word counts for nothing here."""
+        members = queries.validators(self._chain.state)
+        return {peer: found for peer, found in self._clocks.offsets.items() if peer in members}
 
     @property
     def _peers(self) -> int:

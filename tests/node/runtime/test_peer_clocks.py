@@ -141,14 +141,3 @@ def test_what_is_remembered_of_a_validator_is_bounded() -> None:
     (seen,) = peer.clocks._seen.values()
     assert len(seen.numbers) == INSTANCES_MAX
     assert not seen.doubled
-
-
-@pytest.mark.parametrize(("peers", "needed"), [(3, 2), (6, 3), (24, 9)])
-def test_as_many_peers_must_say_so_that_one_is_honest(peers: int, needed: int) -> None:
-    end = End()
-    end.clocks.tick()
-    for number in range(1, needed + 1):
-        assert not end.clocks.has_second_node(peers=peers)
-        answer = ClockTold(sent=end.asked[-1].sent, now=TimeMs(0), second_node=True)
-        end.clocks.on_told(ValidatorId(number), answer)
-    assert end.clocks.has_second_node(peers=peers)

@@ -10,8 +10,11 @@ import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
+from consensus.engine import Engine
+from ledger.evidence import DoubleVote, Offence, OffenceKind, ProvenOffence, SignedVote
 from ledger.hashing import sha256
-from ledger.quantities import TimeMs, ValidatorId
+from ledger.quantities import Era, Height, TimeMs, ValidatorId, View
+from ledger.votes import VoteKind
 from node.alarms import Alarm, AlarmKind, AlarmLevel
 from node.errors import SecondNode
 from node.home import Home
@@ -22,6 +25,7 @@ from node.runtime.watch import GRACE_TICKS
 from node.runtime.wire import ClockTold
 from node.storage.errors import StorageFull
 from quorate.ports import free_ports
+from tests.ledger.helpers import header, proof_of, vote_for
 from tests.network import WAIT_SECONDS, InProcessNetwork, make_homes, running_network, ticket
 from tests.node.runtime.sites import open_task
 
@@ -182,5 +186,57 @@ def test_one_peer_that_claims_to_have_met_a_second_node_stops_nobody(tmp_path: P
             node._watch.tick()
             assert alarms(node) == [(AlarmKind.SECOND_NODE, "", AlarmLevel.WARNING)]
             assert not node.ending.is_set()
+
+    asyncio.run(scenario())
+
+
+def test_a_learners_word_counts_for_nothing(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        node = alone(make_homes(tmp_path)[0], "")
+        await eventually(lambda: node._clocks._asked is not None)
+        asked = node._clocks._asked
+        assert asked is not None
+        for number in (7, 8, 9):
+            told = ClockTold(sent=asked[0], now=TimeMs(asked[0] + 60_000), second_node=True)
+            node._on_duty(ValidatorId(number), told)
+        node._watch.tick()
+        assert len(node._clocks.offsets) == 3
+        assert not alarms(node)
+        assert not node.ending.is_set()
+        await node.stop()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("who", "era", "stops"), [(0, 0, True), (1, 0, False), (0, 1, False)])
+def test_evidence_against_ones_own_key_stops_whoever_votes_with_it(
+    tmp_path: Path, who: int, era: int, *, stops: bool
+) -> None:
+    async def scenario() -> None:
+        node = alone(make_homes(tmp_path)[0], "")
+        offence = Offence(
+            offender=ValidatorId(who), kind=OffenceKind.COMMIT, era=Era(era), view=View(0), height=Height(5)
+        )
+        vote = SignedVote(
+            vote=vote_for(header(), VoteKind.COMMIT), proof=proof_of(vote_for(header(), VoteKind.COMMIT), 0)
+        )
+        node._on_evidence(ProvenOffence(offence=offence, evidence=DoubleVote(first=vote, second=vote)))
+        assert node.ending.is_set() == stops
+        assert node.exit_code == (SecondNode.exit_code if stops else 0)
+        await node.stop()
+
+    asyncio.run(scenario())
+
+
+def test_evidence_against_a_key_that_votes_no_more_is_an_alarm(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        home = make_homes(tmp_path)[0]
+        home.vote_key_used.touch()
+        node = alone(home, "")
+        offence = Offence(offender=ValidatorId(0), kind=OffenceKind.COMMIT, era=Era(0), view=View(0), height=Height(5))
+        node._watch.on_own_offence(offence, votes=isinstance(node.loop.engine, Engine))
+        assert alarms(node) == [(AlarmKind.SECOND_NODE, "evidence", AlarmLevel.CRITICAL)]
+        assert not node.ending.is_set()
+        await node.stop()
 
     asyncio.run(scenario())
