@@ -14,6 +14,8 @@ from ledger.quantities import Height, ValidatorId
 
 ASKED_MAX = 256
 """Most bodies that were asked for; far above what windows and view changes can name, and those are asked for again."""
+EARLY_BYTES_MAX = 16 * 2**20
+"""Most bytes of transactions in the early bodies of one peer, unless one alone has more."""
 VOTED_WINDOWS_MAX = 64
 """Windows of bodies voted for: one a view, and views that fail in a row last longer and longer."""
 
@@ -59,8 +61,11 @@ class Bodies:
         self._asked[block.digest] = block
 
     def keep_early(self, sender: ValidatorId, block: Block) -> None:
-        """Keep a body that nobody asked for yet."""
-        self._early.setdefault(sender, deque(maxlen=self._early_max)).append(block)
+        """Keep a body that nobody asked for yet; the oldest ones of the same peer make room."""
+        early = self._early.setdefault(sender, deque(maxlen=self._early_max))
+        early.append(block)
+        while len(early) > 1 and sum(map(_size, early)) > EARLY_BYTES_MAX:
+            early.popleft()
 
     def get(self, digest: Digest) -> Block | None:
         """Return a body."""
@@ -77,3 +82,7 @@ class Bodies:
             remaining = [block for block in early if block.header.height > head]
             early.clear()
             early.extend(remaining)
+
+
+def _size(block: Block) -> int:
+    return sum(map(len, block.transactions))

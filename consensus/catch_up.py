@@ -29,6 +29,8 @@ ANSWER_BYTES_MAX = 8 * 2**20
 """Most bytes of transactions in an answer that could also be shorter."""
 CONFIRMATION_HEARTBEATS = 5
 """How long others have to confirm that this replica is far behind, before blocks are asked for after all."""
+SLICE_TRANSACTIONS = 500
+"""Most transactions of an answer that are executed in one turn; votes and timers have theirs in between."""
 PATIENCE_MAX = 8.0
 """Bound on the doublings of `Timing.fetch` for whoever does not answer."""
 
@@ -76,7 +78,7 @@ def ask_if_behind(replica: Follower, now: Moment, out: Effects) -> None:
     From further behind than is worth it, nobody is asked: a snapshot is being fetched.
     """
     state = replica.catch_up
-    if _leaves_it_to_a_snapshot(replica, now):
+    if state.verified or _leaves_it_to_a_snapshot(replica, now):
         return
     ahead = serving(replica)
     last = None if state.asked is None else state.blocks.get(state.asked)
@@ -147,14 +149,14 @@ def on_fetch_blocks(replica: Follower, sender: ValidatorId, request: FetchBlocks
         out.send.append(Send(message=Blocks(blocks=tuple(found[:ends])), to=sender))
 
 
-def verified_blocks(replica: Follower, sender: ValidatorId, answer: Blocks) -> list[CertifiedBlock]:
-    """Return the blocks of an answer that follow the head, verified; empty if nothing was asked of that peer.
+def take_in(replica: Follower, sender: ValidatorId, answer: Blocks) -> None:
+    """Verify the blocks of an answer that follow the head, and keep them for `next_slice`, if that peer was asked.
 
     Blocks of a later era are left for that era's engine; the last one of an era has a certificate of its own. Raises
     InvalidBlock or InvalidCertificate: then the peer has had its turn all the same.
     """
     if replica.catch_up.blocks.pop(sender, None) is None:
-        return []
+        return
     headers = [certified.block.header for certified in answer.blocks]
     for parent, child in pairwise(headers):
         if (child.height, child.parent) != (parent.height + 1, parent.digest):
@@ -162,7 +164,7 @@ def verified_blocks(replica: Follower, sender: ValidatorId, answer: Blocks) -> l
     own_era = takewhile(lambda certified: certified.block.header.era == replica.context.era, answer.blocks)
     new = [certified for certified in own_era if certified.block.header.height > replica.head.height]
     if not new:
-        return []
+        return
     first = new[0].block.header
     if (first.height, first.parent) != (replica.head.height + 1, replica.head.digest):
         raise InvalidBlock("first block of an answer", expected=f"child of {replica.head.height}", got=first.height)
@@ -174,7 +176,26 @@ def verified_blocks(replica: Follower, sender: ValidatorId, answer: Blocks) -> l
             certified.certificate.verify_for(
                 certified.block.header, replica.context.validators, chain_id=replica.context.chain_id
             )
-    return new
+    if len(new) > len(replica.catch_up.verified):
+        replica.catch_up.verified = new
+
+
+def next_slice(replica: Follower) -> list[CertifiedBlock]:
+    """Return verified blocks to be appended now, the last one with a certificate; the rest waits for the next turn.
+
+    An answer of many full blocks takes seconds to execute, and who votes must not fall silent for so long.
+    """
+    state = replica.catch_up
+    waiting = [certified for certified in state.verified if certified.block.header.height > replica.head.height]
+    transactions, ends = 0, 0
+    for place, certified in enumerate(waiting, 1):
+        transactions += len(certified.block.transactions)
+        if ends and transactions > SLICE_TRANSACTIONS:
+            break
+        if certified.certificate is not None:
+            ends = place
+    state.verified = waiting[ends:]
+    return waiting[:ends]
 
 
 def on_fetch_body(replica: Replica, sender: ValidatorId, request: FetchBody, out: Effects) -> None:

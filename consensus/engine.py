@@ -142,6 +142,7 @@ class Engine:
         """
         out = Effects()
         self._take_in(sender, message, now, out)
+        self._append_slice(now, out)
         return self._finish(now, out)
 
     def turn(
@@ -161,6 +162,7 @@ class Engine:
                 self._take_in(sender, message, now, out)
             except ProtocolViolation as error:
                 refuse(error)
+        self._append_slice(now, out)
         normal_case.advance(self._replica, now, out)  # first: what has arrived may be what a timer waits for
         if self._pass_time(now, out):
             normal_case.advance(self._replica, now, out)
@@ -170,6 +172,7 @@ class Engine:
     def tick(self, now: Moment) -> Effects:
         """Let time pass, or look again for work that has come up."""
         out = Effects()
+        self._append_slice(now, out)
         self._pass_time(now, out)
         return self._finish(now, out)
 
@@ -226,13 +229,7 @@ class Engine:
             case FetchBlocks():
                 catch_up.on_fetch_blocks(replica, sender, message, out)
             case Blocks():
-                blocks = catch_up.verified_blocks(replica, sender, message)
-                if blocks:
-                    finality.append(replica, blocks, now, out)
-                    for certified in blocks:
-                        if certified.certificate is not None:
-                            accountability.on_certificate(replica, certified.certificate)
-                    catch_up.ask_if_behind(replica, now, out)
+                catch_up.take_in(replica, sender, message)
             case FetchBody():
                 catch_up.on_fetch_body(replica, sender, message, out)
             case FetchViewChanges():
@@ -267,6 +264,16 @@ class Engine:
             eras.keep_for_next(replica, sender, era, message)
         return isinstance(message, Status)
 
+    def _append_slice(self, now: Moment, out: Effects) -> None:
+        """Append what peers have answered, in bounds."""
+        blocks = catch_up.next_slice(self._replica)
+        if blocks:
+            finality.append(self._replica, blocks, now, out)
+            for certified in blocks:
+                if certified.certificate is not None:
+                    accountability.on_certificate(self._replica, certified.certificate)
+            catch_up.ask_if_behind(self._replica, now, out)
+
     def _pass_time(self, now: Moment, out: Effects) -> bool:
         """Do what has come due; return whether the view was given up."""
         replica, timers = self._replica, self._replica.timers
@@ -295,6 +302,8 @@ class Engine:
         timers = self._replica.timers
         deadlines = (timers.view_at, timers.new_view_at, timers.resend_at, timers.status_at)
         out.timer_at = min(deadline for deadline in deadlines if deadline is not None)
+        if self._replica.catch_up.verified:
+            out.timer_at = now.elapsed
 
     def _resend(self, out: Effects) -> None:
         """Send again what may have been lost; nothing while nothing is in flight. Bodies are asked for."""

@@ -115,9 +115,10 @@ class Learner:
     def tick(self, now: Moment) -> Effects:
         """Let time pass."""
         out = Effects()
+        self._append_slice(now, out)
         catch_up.ask_if_behind(self._follower, now, out)
         follower = self._follower
-        out.timer_at = now.elapsed + follower.timing.fetch
+        out.timer_at = now.elapsed + (0 if follower.catch_up.verified else follower.timing.fetch)
         return out
 
     def excuse(self, seconds: float) -> None:
@@ -153,12 +154,13 @@ class Learner:
                 if block is not None:
                     out.send.append(Send(message=Proposal(block=block), to=sender))
             case Blocks():
-                self._append(sender, message, now, out)
+                catch_up.take_in(follower, sender, message)
+                self._append_slice(now, out)
         catch_up.ask_if_behind(follower, now, out)
 
-    def _append(self, sender: ValidatorId, message: Blocks, now: Moment, out: Effects) -> None:
+    def _append_slice(self, now: Moment, out: Effects) -> None:
         follower = self._follower
-        blocks = catch_up.verified_blocks(follower, sender, message)
+        blocks = catch_up.next_slice(follower)
         if blocks:
             finality.execute(follower, blocks, now, out)
             out.events.append(

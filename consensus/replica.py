@@ -12,7 +12,7 @@ from consensus.safety_rules import SafetyRules
 from consensus.tally import Tally
 from consensus.witness import Witness
 from ledger.blocks import Block, BlockHeader
-from ledger.certificates import CommitCertificate
+from ledger.certificates import CertifiedBlock, CommitCertificate
 from ledger.evidence import EraMembers
 from ledger.hashing import Digest
 from ledger.quantities import Height, ValidatorId, View
@@ -87,6 +87,8 @@ class CatchUp:
     """Peers that were asked for a NEW-VIEW, and when last: so that one liar cannot use up the others' turns."""
     answered: dict[ValidatorId, float] = field(default_factory=dict)
     """Peers of the past era that were told how it ended, and when last."""
+    verified: list[CertifiedBlock] = field(default_factory=list)
+    """Blocks of an answer that wait to be appended, some in each turn."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,6 +8,7 @@ vote that may or may not be on disk must not be followed by another.
 import asyncio
 import math
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from consensus.engine import Engine
@@ -23,8 +24,8 @@ from node.runtime.opening import Durable
 
 VOTE_LOG_BYTES = 4 * 2**20
 """The vote log is cut once it is longer than this: a rewrite takes several syncs."""
-INPUTS_MAX = 10_000
-"""Messages that may wait for one turn; more are dropped, as a network would."""
+INPUTS_MAX = 2_000
+"""Messages of one peer that may wait for one turn; more are dropped, as a network would, and cost only that peer."""
 
 LAG_SECONDS_MIN = 0.05
 """Time in which this process did not listen, from which on it is not held against the others."""
@@ -55,6 +56,8 @@ class ConsensusLoop:
         self._on_violation = on_violation
         self._on_fatal = on_fatal
         self._inputs: list[tuple[ValidatorId, Message]] = []
+        self._waiting: Counter[ValidatorId] = Counter()
+        """Inputs of each peer."""
         self._turn_due: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._awake_at = math.inf
@@ -63,7 +66,8 @@ class ConsensusLoop:
 
     def receive(self, sender: ValidatorId, message: Message) -> None:
         """Take a peer's message; it is processed in this turn of the event loop."""
-        if len(self._inputs) < INPUTS_MAX:
+        if self._waiting[sender] < INPUTS_MAX:
+            self._waiting[sender] += 1
             self._inputs.append((sender, message))
             self.poke()
 
@@ -84,6 +88,7 @@ class ConsensusLoop:
         began = time.monotonic()
         self._excuse(began - self._awake_at)
         inputs, self._inputs = self._inputs, []
+        self._waiting.clear()
         try:
             self._carry_out(self.engine.turn(inputs, _now(), refuse=self._on_violation))
             if self.engine.has_ended:

@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from consensus import bodies as bodies_module
 from consensus.bodies import ASKED_MAX, VOTED_WINDOWS_MAX, Bodies, check_body
 from consensus.messages import FetchBody, Proposal
 from ledger.blocks import Block
@@ -52,6 +53,19 @@ def test_one_peers_early_bodies_displace_only_its_own() -> None:
         bodies.keep_early(ValidatorId(2), block)
     assert bodies.get(A.digest) is A
     assert sum(bodies.get(block.digest) is not None for block in others(10)) == 2
+
+
+def test_early_bodies_are_bounded_by_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies_module, "EARLY_BYTES_MAX", 100)
+    bodies = Bodies(window=64)
+    large = [FORGE.block(FORGE.genesis, bytes([number]) * 40) for number in range(4)]
+    for block in large:
+        bodies.keep_early(ValidatorId(1), block)
+    assert [bodies.get(block.digest) is not None for block in large] == [False, False, True, True]
+    huge = FORGE.block(FORGE.genesis, bytes(200))
+    bodies.keep_early(ValidatorId(1), huge)
+    assert bodies.get(huge.digest) is huge, "the largest block that the chain permits must have room"
+    assert bodies.get(large[3].digest) is None
 
 
 def test_looking_at_an_early_body_does_not_move_it() -> None:

@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from consensus import catch_up
 from consensus.errors import ProtocolViolation
 from consensus.messages import (
     BLOCKS_ASKED,
@@ -65,6 +66,43 @@ def test_blocks_under_a_descendants_certificate_are_appended() -> None:
     bench = asking()
     bench.receive(1, blocks(bare(CHAIN[0]), bare(CHAIN[1]), FORGE.certified(CHAIN[2])))
     assert bench.height == 3
+
+
+def test_a_long_answer_is_appended_in_slices_so_that_votes_and_timers_have_their_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(catch_up, "SLICE_TRANSACTIONS", 1)
+    bench = asking()
+    bench.receive(1, blocks(FORGE.certified(CHAIN[0]), bare(CHAIN[1]), *map(FORGE.certified, CHAIN[2:])))
+    heights = [bench.height]
+    bench.receive(2, status(9))
+    heights.append(bench.height)
+    bench.tick()
+    heights.append(bench.height)
+    assert heights == [1, 3, 4], "a slice ends with a certificate, and is one block at least"
+    assert asked(bench) == [1, 2], "nobody is asked again before all of it is appended"
+
+
+def test_while_a_slice_waits_the_engine_wants_to_be_called_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catch_up, "SLICE_TRANSACTIONS", 1)
+    bench = asking()
+    effects = bench.engine.receive(ValidatorId(1), chain(0, 1), bench.moment)
+    assert effects.timer_at == bench.now
+    bench._carry_out(effects)
+    effects = bench.engine.tick(bench.moment)
+    assert effects.timer_at is not None
+    assert effects.timer_at > bench.now
+
+
+def test_what_votes_have_decided_meanwhile_is_left_out_of_a_waiting_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catch_up, "SLICE_TRANSACTIONS", 1)
+    bench = Bench(FORGE, 0)
+    bench.receive(1, status(4))
+    bench.propose(CHAIN[0])
+    bench.engine._replica.catch_up.verified = [FORGE.certified(block) for block in CHAIN[:2]]
+    bench.receive(2, Finality(certificate=FORGE.certificate(CHAIN[0].header)))
+    bench.tick()
+    assert [certified.block for certified in bench.chain] == CHAIN[:2]
 
 
 def test_what_was_appended_meanwhile_is_passed_over() -> None:

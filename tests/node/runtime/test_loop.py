@@ -2,16 +2,19 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
 from consensus.errors import ProtocolViolation
-from consensus.messages import Message
+from consensus.messages import FetchBody, Message
 from consensus.ports import Effects, Moment
+from ledger.hashing import sha256
 from ledger.quantities import ValidatorId
 from node.config import load
+from node.runtime.loop import INPUTS_MAX
 from node.runtime.node import Node
 from tests.network import make_homes
 
@@ -73,5 +76,27 @@ def test_a_turn_that_takes_long_is_held_against_nobody(tmp_path: Path, monkeypat
         monkeypatch.setattr(engine, "turn", starved)
         node.loop._turn()
         assert excused == [pytest.approx(2.0)]
+
+    with_node(tmp_path, monkeypatch, scenario)
+
+
+def test_one_peer_cannot_crowd_out_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scenario(node: Node, clock: Clock) -> None:
+        del clock
+        heard: list[int] = []
+
+        def turn(arrived: Iterable[tuple[ValidatorId, Message]], now: Moment, **_: object) -> Effects:
+            heard.extend(sender for sender, _ in arrived)
+            return Effects(timer_at=now.elapsed)
+
+        monkeypatch.setattr(node.loop.engine, "turn", turn)
+        monkeypatch.setattr(node.loop.engine, "excuse", lambda _: None)
+        for _ in range(2):
+            for sender in (1, 1, 1, 1, 2, 1, 3):
+                for _ in range(INPUTS_MAX // 2):
+                    node.loop.receive(ValidatorId(sender), FetchBody(digest=sha256(b"any")))
+            node.loop._turn()
+            assert Counter(heard) == {1: INPUTS_MAX, 2: INPUTS_MAX // 2, 3: INPUTS_MAX // 2}
+            heard.clear()
 
     with_node(tmp_path, monkeypatch, scenario)
