@@ -17,6 +17,7 @@ from consensus.messages import (
     Accusation,
     Blocks,
     Choice,
+    Complaint,
     FetchBlocks,
     FetchBody,
     FetchNewView,
@@ -185,6 +186,10 @@ class Engine:
         self._replica.timers.excuse(seconds)
         self._replica.pace.excuse(seconds)
 
+    def lost(self, peer: ValidatorId, now: Moment) -> None:
+        """Take a hint of the network: the connection to a peer broke. Until that is heard again, patience is short."""
+        watching.lose(self._replica, peer, now)
+
     def take_votes(self) -> VotesRecord | None:
         """Return what `seal` is going to sign; to be persisted after the records of the effects, in the same sync."""
         return self._replica.safety.take()
@@ -240,6 +245,8 @@ class Engine:
                 accountability.on_accusation(replica, message)
             case Heard():
                 accountability.on_heard(replica, message)
+            case Complaint():
+                watching.on_complaint(replica, sender, message)
             case Ping():
                 watching.on_ping(replica, sender, message, now, out)
             case Pong():
@@ -281,6 +288,7 @@ class Engine:
         why = watching.judge(replica, now) if replica.safety.may_speak else None
         if why is not None:
             changing.give_up(replica, View(replica.view + 1), why, now, out)
+        watching.complain(replica, now, out)
         if now.elapsed >= timers.resend_at:
             timers.resend_at = now.elapsed + replica.timing.resend
             self._resend(out)

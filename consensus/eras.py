@@ -13,6 +13,7 @@ from consensus import catch_up
 from consensus.messages import (
     Accusation,
     Blocks,
+    Complaint,
     FetchBlocks,
     FetchBody,
     FetchNewView,
@@ -51,7 +52,7 @@ def era_of(message: Message) -> Era | None:
             return message.payload.era
         case Finality():
             return message.certificate.era
-        case Status() | FetchNewView():
+        case Status() | FetchNewView() | Complaint():
             return message.era
         case FetchBlocks() | Blocks() | FetchBody() | FetchViewChanges() | Ping() | Pong() | Accusation() | Heard():
             return None

@@ -124,6 +124,9 @@ class Learner:
     def excuse(self, seconds: float) -> None:
         """Do nothing: it has no patience with anybody that a pause of this process could use up."""
 
+    def lost(self, peer: ValidatorId, now: Moment) -> None:
+        """Do nothing: whom it asks is replaced soon enough."""
+
     def take_votes(self) -> VotesRecord | None:
         """Return nothing: it does not vote."""
         return None

@@ -15,6 +15,7 @@
 | FetchNewView      | any          | one             | NEW-VIEW of a view that a peer says is active               |
 | Accusation        | any          | all             | evidence of equivocation                                    |
 | Heard             | any          | one, or all     | votes heard at a place where others have heard other ones   |
+| Complaint         | any          | all             | the primary of this view is slow, as far as I can measure   |
 | Ping, Pong        | any          | all; asker      | how long a round trip takes: patience follows from it       |
 """
 
@@ -219,6 +220,13 @@ class Heard(Noun, frozen=True, kw_only=True, tag=25):
     votes: Annotated[tuple[SignedVote, ...], Meta(max_length=2 * VALIDATORS_MAX)]
 
 
+class Complaint(Noun, frozen=True, kw_only=True, tag=22):
+    """The primary of a view is too slow for its sender, who stays in the view until f+1 say so."""
+
+    era: EraField
+    view: ViewField
+
+
 class Ping(Noun, frozen=True, kw_only=True, tag=20):
     """Ask for a sign of life; goes out with the heartbeat."""
 
@@ -247,6 +255,7 @@ Message: TypeAlias = (
     | FetchNewView
     | Accusation
     | Heard
+    | Complaint
     | Ping
     | Pong
 )

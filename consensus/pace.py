@@ -7,10 +7,11 @@ doublings are taken back only as far as what was decided since then shows that l
 the timeout settles above what a decision takes there, instead of failing again with every block.
 
 **A slow primary** delays every proposal to just below the timeout and would so keep its place for ever. A decision
-takes about two round trips (transaction to the primary, pre-prepare, prepare, commit); if `SAMPLES` of the oldest
-pending items took, in the mean, longer than both an eighth of the view timeout and `ROUND_TRIPS` round trips, the view
-is given up. Round trips are measured with the heartbeats, and the one that counts is that of the slowest of a quorum's
-fastest members: there are n-f honest ones, so f liars cannot raise it above what honest ones measure.
+takes about two round trips (transaction to the primary, pre-prepare, prepare, commit). If `SAMPLES` of the oldest
+pending items took, in the mean, longer than both a quarter of the view timeout and `ROUND_TRIPS` round trips, a replica
+complains, and once f+1 do, they give the view up: who is slow itself leaves nobody alone. Round trips are measured with
+the heartbeats, and the one that counts is that of the slowest of a quorum's fastest members: there are n-f honest ones,
+so f liars cannot raise it above what honest ones measure.
 
 That is the idea of Prime (Amir et al., DSN 2008): what is acceptable is derived from round trips that the primary has
 no hand in. Aardvark (NSDI 2009) demands 90 % of the best throughput of the last n views and raises that while a view
@@ -116,7 +117,7 @@ class Pace:
         self.item_at += seconds
 
     def _allowed(self, now: float) -> float:
-        allowed = max(self.timing.view / 8, ROUND_TRIPS * self.round_trip)
+        allowed = max(self.timing.view / 4, ROUND_TRIPS * self.round_trip)
         return max(allowed, self.allowance) if now < self.allowed_until else allowed
 
     def _decided(self, seconds: float) -> None:

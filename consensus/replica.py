@@ -41,6 +41,12 @@ class Timers:
     status_at: float = 0.0
     heard: dict[ValidatorId, float] = field(default_factory=dict)
     """When something arrived from a peer for the last time."""
+    lost: dict[ValidatorId, float] = field(default_factory=dict)
+    """When the connection to a peer broke that was not heard since."""
+    complaints: dict[ValidatorId, View] = field(default_factory=dict)
+    """Last view whose primary a peer has found slow."""
+    complain_at: float = 0.0
+    """When the own complaint may be repeated."""
     pinged: dict[ValidatorId, float] = field(default_factory=dict)
     """When a peer's Ping was last answered."""
 
@@ -48,6 +54,7 @@ class Timers:
         """Leave out a time in which this process did not listen: it is no fault of anybody else's."""
         self.deadlines = {item: deadline + seconds for item, deadline in self.deadlines.items()}
         self.heard = {peer: at + seconds for peer, at in self.heard.items()}
+        self.lost = {peer: at + seconds for peer, at in self.lost.items()}
         self.view_at = None if self.view_at is None else self.view_at + seconds
         self.new_view_at = None if self.new_view_at is None else self.new_view_at + seconds
 
@@ -230,6 +237,7 @@ class Replica(Follower):
         self.catch_up.bodies.clear()
         self.timers.deadlines.clear()
         self.timers.view_at = self.timers.new_view_at = None
+        self.timers.complain_at = 0.0
         self.pace.leave_view(self.context.primary(self.last_entered), self.head_at)
         self.tally.prune(head=self.head.height, view=self.view)
 

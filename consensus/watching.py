@@ -5,13 +5,15 @@ want that, and giving one up touches no promise.
 """
 
 from consensus import catch_up
-from consensus.messages import Ping, Pong
+from consensus.messages import Complaint, Ping, Pong
 from consensus.ports import Effects, Moment, Send
 from consensus.replica import Replica
 from ledger.quantities import Height, ValidatorId
 
 DEADLINES_MAX = 64
 """Pending items whose deadlines are remembered; a decided one never comes back, so the oldest may go."""
+LOST_HASTE = 4
+"""How much shorter the view timeout is while the connection to the primary is down: a killed process closes it."""
 HEARTBEATS_MISSED_MAX = 4
 """Heartbeats that an idle primary may miss; then the view ends before the next transaction has to wait for it."""
 
@@ -35,6 +37,9 @@ def watch(replica: Replica, now: Moment) -> None:
         deadline = timers.deadlines[item] = now.elapsed + replica.pace.view_timeout()
     if len(timers.deadlines) > DEADLINES_MAX:
         del timers.deadlines[next(iter(timers.deadlines))]
+    lost_at = timers.lost.get(replica.primary)
+    if lost_at is not None:
+        deadline = min(deadline, max(lost_at, replica.pace.item_at) + replica.pace.view_timeout() / LOST_HASTE)
     timers.view_at = deadline
 
 
@@ -47,7 +52,7 @@ def judge(replica: Replica, now: Moment) -> str | None:
         return "the oldest pending item was not decided"
     if replica.is_primary or replica.safety.start is None or replica.is_last(replica.head):
         return None
-    if replica.pace.is_slow(now.elapsed) and not catch_up.is_behind(replica):
+    if _finds_slow(replica, now) and _complaints(replica) >= replica.context.validators.weak_quorum - 1:
         return "the primary is slow"
     if timers.view_at is None and _is_primary_alone_silent(replica, now):
         return "the primary is silent"
@@ -58,6 +63,26 @@ def hear(replica: Replica, sender: ValidatorId, now: Moment) -> None:
     """Note a validator's sign of life."""
     if sender in replica.context.validators:
         replica.timers.heard[sender] = now.elapsed
+        replica.timers.lost.pop(sender, None)
+
+
+def lose(replica: Replica, peer: ValidatorId, now: Moment) -> None:
+    """Note that the connection to a peer broke."""
+    replica.timers.lost.setdefault(peer, now.elapsed)
+
+
+def complain(replica: Replica, now: Moment, out: Effects) -> None:
+    """Tell everybody that the primary is slow; to leave the view for that alone would only cost it a voter."""
+    timers = replica.timers
+    judges = not replica.is_primary and replica.safety.start is not None
+    if judges and now.elapsed >= timers.complain_at and _finds_slow(replica, now):
+        timers.complain_at = now.elapsed + replica.timing.status
+        out.send.append(Send(message=Complaint(era=replica.context.era, view=replica.view)))
+
+
+def on_complaint(replica: Replica, sender: ValidatorId, complaint: Complaint) -> None:
+    """Note whom a peer finds slow."""
+    replica.timers.complaints[sender] = complaint.view
 
 
 def on_ping(replica: Replica, sender: ValidatorId, ping: Ping, now: Moment, out: Effects) -> None:
@@ -78,6 +103,14 @@ def on_pong(replica: Replica, sender: ValidatorId, pong: Pong, now: Moment) -> N
 def ping(now: Moment, out: Effects) -> None:
     """Ask everybody for a sign of life."""
     out.send.append(Send(message=Ping(sent=int(now.elapsed * 1e6))))
+
+
+def _finds_slow(replica: Replica, now: Moment) -> bool:
+    return replica.pace.is_slow(now.elapsed) and not catch_up.is_behind(replica)
+
+
+def _complaints(replica: Replica) -> int:
+    return sum(view == replica.view for view in replica.timers.complaints.values())
 
 
 def _is_application_current(replica: Replica) -> bool:

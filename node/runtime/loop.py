@@ -71,6 +71,11 @@ class ConsensusLoop:
             self._inputs.append((sender, message))
             self.poke()
 
+    def lost(self, peer: ValidatorId) -> None:
+        """Take a hint: the connection to a peer broke."""
+        self.engine.lost(peer, _now())
+        self.poke()
+
     def poke(self) -> None:
         """Look for work that has come up: a transaction, a due action, a timer."""
         if self._turn_due is None and not self._stopped:

@@ -113,6 +113,7 @@ class Node:
         )
         self._reporting = Reporting(outbox=self, state=lambda: self.chain.state)
         self.loop = self._make_loop(home, configuration)
+        self._wires.on_lost(self.loop.lost)
         self._gossip = Gossip(
             application=self.application, mempool=self.mempool, broadcast=self.broadcast, poke=self.loop.poke
         )

@@ -26,6 +26,7 @@ from node.runtime.wire import ConsensusFrame, Duty, DutyFrame, Frame, decode_fra
 from node.storage.blob_store import BlobStore
 from node.storage.snapshot_shelf import SnapshotShelf
 from node.transport.errors import FrameTooLarge
+from node.transport.events import LinkEvent, LinkEventKind
 from node.transport.handshake import Endpoint
 from node.transport.limits import LinkLimits
 from node.transport.links import Links
@@ -66,6 +67,8 @@ class Wires:
         self._on_message = on_message
         self._on_duty = on_duty
         self._on_violation = on_violation
+        self._on_lost: list[Callable[[ValidatorId], None]] = []
+        self._link_log = LinkLog()
         self._home = home
         self._member = member
         self._linked = Linked(clock=time.monotonic)
@@ -82,7 +85,7 @@ class Wires:
             on_frame=self._on_frame,
             serve_blob=self._serve_blob,
             serve_snapshot=self._serve_snapshot,
-            on_event=LinkLog(),
+            on_event=self._on_link_event,
         )
 
     @property
@@ -130,6 +133,10 @@ class Wires:
         if self._tls.unusable:
             log.error("link-certificates-unusable", validators=self._tls.unusable)
 
+    def on_lost(self, listener: Callable[[ValidatorId], None]) -> None:
+        """Call `listener` when the connection to a peer breaks."""
+        self._on_lost.append(listener)
+
     def start(self) -> None:
         """Listen, and dial every peer."""
         self.links.start()
@@ -171,6 +178,12 @@ class Wires:
     async def ask_snapshot(self, peer: ValidatorId, question: bytes, bytes_max: int, seconds: float) -> bytes | None:
         """Return a peer's answer about its snapshots, or none where it has none; raises LinkError."""
         return await self.links.ask_snapshot(peer, question, bytes_max=bytes_max, seconds=seconds)
+
+    def _on_link_event(self, event: LinkEvent) -> None:
+        self._link_log(event)
+        if event.kind is LinkEventKind.LINK_DOWN and event.peer is not None:
+            for listener in self._on_lost:
+                listener(event.peer)
 
     def _on_frame(self, peer: ValidatorId, data: bytes) -> None:
         try:

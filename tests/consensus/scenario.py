@@ -26,6 +26,7 @@ from consensus.errors import ProtocolViolation
 from consensus.messages import (
     Accusation,
     Blocks,
+    Complaint,
     FetchBlocks,
     FetchBody,
     FetchNewView,
@@ -203,6 +204,8 @@ def _said(message: Message) -> Iterator[str]:  # noqa: C901, PLR0912 - one case 
         case Heard():
             told = [f"{one.proof.validator}:{_name(one.vote.digest)}" for one in message.votes]
             yield f"heard view={message.votes[0].vote.view} height={message.votes[0].vote.height} {' '.join(told)}"
+        case Complaint():
+            yield f"complaint view={message.view}"
         case Ping() | Pong():
             pass  # they say nothing about what is ordered
         case FetchNewView():

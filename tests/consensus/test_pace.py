@@ -99,6 +99,7 @@ def test_every_other_proposal_delayed_is_slow_too() -> None:
 
 def test_what_round_trips_explain_is_not_slow() -> None:
     assert decided(pace(), [0.4] * SAMPLES).is_slow(0.0)
+    assert not decided(pace(), [0.24] * SAMPLES).is_slow(0.0)
     assert not decided(measured(pace(), 0.1, 0.1, 0.1), [0.4] * SAMPLES).is_slow(0.0)
 
 

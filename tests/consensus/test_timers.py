@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from consensus.messages import Blocks, Status, ViewChange
+from consensus.messages import Blocks, Complaint, Status, ViewChange
 from consensus.watching import DEADLINES_MAX
-from ledger.quantities import Era, Height, View
+from ledger.quantities import Era, Height, ValidatorId, View
 from tests.consensus.bench import Bench
 from tests.consensus.forge import Forge
 
@@ -206,3 +206,79 @@ def test_a_learner_counts_neither_as_heard_nor_as_a_member_of_a_quorum() -> None
     heartbeats(bench, [2, 9], 20)
     assert bench.engine.view == 0
     assert 9 not in bench.engine._replica.timers.heard
+
+
+def slow_replica() -> Bench:
+    """Return a replica that has seen its primary decide late, eight times."""
+    bench = Bench(FORGE, 0)
+    for block in FORGE.chain(8):
+        bench.submit(block.transactions[0])
+        bench.tick(0.9)
+        bench.propose(block)
+        bench.commit_by([1, 2, 3], block)
+    bench.tick()
+    return bench
+
+
+def test_a_replica_that_alone_finds_the_primary_slow_complains_and_stays() -> None:
+    bench = slow_replica()
+    for _ in range(20):
+        bench.tick(0.1)
+    assert bench.engine.view == 0
+    complaints = bench.of_kind(Complaint)
+    assert set(complaints) == {Complaint(era=Era(0), view=View(0))}
+    assert 2 <= len(complaints) <= 4, "with the heartbeat, not with each turn"
+
+
+def test_f_plus_1_complaints_end_the_view() -> None:
+    bench = slow_replica()
+    bench.receive(2, Complaint(era=Era(0), view=View(0)))
+    bench.tick()
+    assert bench.engine.view == 1
+    assert "the primary is slow" in bench.reasons
+
+
+def test_complaints_of_others_alone_or_of_another_view_end_nothing() -> None:
+    bench = Bench(FORGE, 0)
+    for peer in (1, 2, 3):
+        bench.receive(peer, Complaint(era=Era(0), view=View(0)))
+    bench.tick()
+    assert bench.engine.view == 0
+    bench = slow_replica()
+    bench.receive(2, Complaint(era=Era(0), view=View(1)))
+    bench.tick()
+    assert bench.engine.view == 0
+
+
+def test_patience_is_short_while_the_connection_to_the_primary_is_down() -> None:
+    bench = Bench(FORGE, 0)
+    bench.submit(b"item")
+    bench.tick(0.1)
+    bench.engine.lost(ValidatorId(1), bench.moment)
+    bench.tick(0.2)
+    assert bench.engine.view == 0
+    bench.tick(0.05)
+    assert bench.engine.view == 1
+
+
+def test_a_connection_that_broke_for_a_moment_or_was_anothers_ends_no_view() -> None:
+    bench = Bench(FORGE, 0)
+    bench.submit(b"item")
+    bench.engine.lost(ValidatorId(1), bench.moment)
+    bench.engine.lost(ValidatorId(2), bench.moment)
+    bench.tick(0.2)
+    bench.receive(1, Status(era=Era(0), view=View(0), head=Height(0)))
+    bench.tick(0.7)
+    assert bench.engine.view == 0
+    bench.tick(0.2)
+    assert bench.engine.view == 1
+
+
+def test_a_lost_connection_ends_no_view_while_nothing_is_pending() -> None:
+    bench = Bench(FORGE, 0)
+    bench.engine.lost(ValidatorId(1), bench.moment)
+    bench.tick(2.0)
+    assert bench.engine.view == 0
+    bench.submit(b"item")
+    bench.tick(0.25)
+    assert bench.engine.view == 1

@@ -16,6 +16,7 @@ from ledger.quantities import ValidatorId
 from node.config import load
 from node.runtime.loop import INPUTS_MAX
 from node.runtime.node import Node
+from node.transport.events import LinkEvent, LinkEventKind
 from tests.network import make_homes
 
 Arrived = Iterable[tuple[ValidatorId, Message]]
@@ -98,5 +99,18 @@ def test_one_peer_cannot_crowd_out_the_others(tmp_path: Path, monkeypatch: pytes
             node.loop._turn()
             assert Counter(heard) == {1: INPUTS_MAX, 2: INPUTS_MAX // 2, 3: INPUTS_MAX // 2}
             heard.clear()
+
+    with_node(tmp_path, monkeypatch, scenario)
+
+
+def test_a_broken_connection_is_a_hint_to_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scenario(node: Node, clock: Clock) -> None:
+        del clock
+        lost: list[ValidatorId] = []
+        monkeypatch.setattr(node.loop.engine, "lost", lambda peer, _: lost.append(peer))
+        for kind in LinkEventKind:
+            for peer in (None, ValidatorId(2)):
+                node._wires._on_link_event(LinkEvent(kind=kind, peer=peer))
+        assert lost == [2]
 
     with_node(tmp_path, monkeypatch, scenario)
