@@ -5,7 +5,7 @@ PIP_ARGS ?=
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: bench-consensus demo test check static unit format lock docs simulate chaos clean
+.PHONY: bench-consensus demo test check static unit format lock docs simulate exhaustive chaos clean
 
 demo: .venv/.ready ## the main job: a consortium of four validators and six hospitals, attacked, crashed and audited
 	@$(BIN)/quorate demo
@@ -32,6 +32,9 @@ chaos: .venv/.ready ## real validators under attack: make chaos VALIDATORS=7 SEC
 
 bench-consensus: .venv/.ready ## speed beside a peer and the limits of this machine, into build/bench/consensus.json
 	$(BIN)/python -m benchmarks.consensus
+
+exhaustive: .venv/.ready ## every interleaving of a bounded set of messages and drops: four validators, one height, two views
+	$(BIN)/python -m tests.simulation.exhaustive
 
 format: .venv/.ready
 	$(BIN)/ruff format .
