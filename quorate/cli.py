@@ -46,6 +46,7 @@ COMMANDS = {
     "blocks": "List the newest blocks.",
     "block": "Show one block and how its transactions were judged.",
     "tx": "Show a transaction, its verdict and its proof.",
+    "evidence": "List the validators that are proven to have contradicted themselves.",
     "round": "Show a round: who was invited, and what became of each.",
     "lineage": "Show which updates made a global model, and on which model it builds.",
     "export": "Write the chain and its blobs to a folder that anyone can verify offline.",

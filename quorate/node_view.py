@@ -135,6 +135,11 @@ class NodeView:
         """Return all training sites by number."""
         return {int(record["participant"]): record for record in self._get("/v1/participants")["participants"]}
 
+    def offences(self) -> list[Record]:
+        """Return what validators are proven to have done, by era and validator."""
+        self._on_its_word("that these are all offences on record; each transaction has its own proof")
+        return list(self._get("/v1/offences")["offences"])
+
     def blob(self, digest: Digest) -> bytes | None:
         """Return a small blob such as a report, or None where it is not to be had."""
         try:

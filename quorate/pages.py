@@ -6,7 +6,7 @@ from participant.words import FATES, norm
 from quorate.plain_text import Fields, Shown, Table
 from quorate.verdicts import Verdict
 from quorate.verification import Step
-from quorate.words import Record, entry, kind, listed, moment, short, verdict
+from quorate.words import OFFENCE_KINDS, Record, entry, kind, listed, moment, short, verdict
 
 
 def participant_names(participants: Mapping[int, Record]) -> dict[int, str]:
@@ -110,6 +110,27 @@ def transaction_page(found: Record) -> list[Shown]:
                 ("valid until", f"block {transaction['valid_until']}"),
             ]
         )
+    ]
+
+
+def offences_page(found: Sequence[Record]) -> list[Shown]:
+    """Return the validators that have contradicted themselves, and how."""
+    if not found:
+        return ["No validator is on record for having contradicted itself."]
+    rows = [
+        (
+            it["offence"]["offender"],
+            OFFENCE_KINDS.get(it["offence"]["kind"], it["offence"]["kind"]),
+            it["offence"]["era"],
+            it["offence"]["view"],
+            it["offence"]["height"] or "-",
+            f"block {it['recorded']}, by validator {it['reporter']}",
+        )
+        for it in found
+    ]
+    return [
+        Table(columns=("validator", "what it did", "era", "view", "height", "on record since"), rows=rows),
+        *_identities("offence", dict(enumerate((it["transaction"] for it in found), start=1))),
     ]
 
 

@@ -138,6 +138,10 @@ class ReplayedView:
         """Return all training sites by number."""
         return {int(record.participant): _fields(record) for record in queries.participants(self._chain.state)}
 
+    def offences(self) -> list[Record]:
+        """Return what validators are proven to have done, by era and validator."""
+        return [_fields(record) for record in queries.offences(self._chain.state)]
+
     def blob(self, digest: Digest) -> bytes | None:
         """Return a small blob such as a report, or None where it is not to be had; raises as `BlobEvidence.obtain`."""
         found = self._blobs.find(digest)

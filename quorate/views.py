@@ -57,6 +57,10 @@ class ChainView(Protocol):
         """Return all training sites by number."""
         ...
 
+    def offences(self) -> list[Record]:
+        """Return what validators are proven to have done, by era and validator."""
+        ...
+
     def blob(self, digest: Digest) -> bytes | None:
         """Return a small blob such as a report, or None where it is not to be had."""
         ...

@@ -20,6 +20,15 @@ OFFENCES: Mapping[str, str] = {
     "Amnesia": "a view change that hides a commit",
 }
 """What evidence shows, by its kind."""
+OFFENCE_KINDS: Mapping[str, str] = {
+    "proposal": "proposed or prepared two blocks",
+    "commit": "committed two blocks",
+    "phases": "committed another block than it prepared",
+    "view-change": "sent two view changes for one view",
+    "new-view": "began one view twice",
+    "amnesia": "committed a block and hid it in a view change",
+}
+"""What a validator has done, by the name that JSON has for it."""
 VOID_REASONS: Mapping[str, str] = {
     "too-few-updates": "too few updates were accepted",
     "not-attested": "no f+1 equal attestations came in time",

@@ -5,6 +5,7 @@ from ledger.blocks import BlockHeader
 from ledger.certificates import CommitCertificate
 from ledger.encoding import encode, encode_integer
 from ledger.entries import Accepted, ActionEntry, Receipt, RoundOpened, TransactionEntry
+from ledger.evidence import Offence, OffenceKind
 from ledger.hashing import ZERO_DIGEST, Digest, sha256
 from ledger.keys import PublicKey, SigningKey
 from ledger.quantities import (
@@ -21,6 +22,7 @@ from ledger.records import (
     AttestationRecord,
     BlobRecord,
     GlobalModelRecord,
+    OffenceRecord,
     OrganisationRecord,
     ParticipantRecord,
     ParticipationRecord,
@@ -61,6 +63,12 @@ TIME = TimeMs(1_767_225_600_000)
 ORGANISATION = OrganisationRecord(name="hospital-a", operator_key=key_of("operator"))
 PARTICIPANT = ParticipantRecord(
     participant=ParticipantId(1), organisation="hospital-a", name="site", key=SITE.public, enrolled=Height(3)
+)
+OFFENCE = OffenceRecord(
+    offence=Offence(offender=ValidatorId(2), kind=OffenceKind.PROPOSAL, era=Era(0), view=View(1), height=Height(8)),
+    reporter=ValidatorId(0),
+    recorded=Height(9),
+    transaction=digest_of("transaction"),
 )
 VALIDATOR = Validator(
     id=ValidatorId(0),

@@ -1,4 +1,4 @@
-"""Routes of members: the validators of a height, participants, organisations."""
+"""Routes of members: the validators of a height and their offences, participants, organisations."""
 
 from typing import Annotated
 
@@ -53,6 +53,15 @@ async def organisations(context: Context) -> Response:
     """All members of the consortium by name."""
     found: list[Plain] = [plain_noun(record) for record in queries.organisations(context.api.state)]
     return json_answer(context.api.height, {"organisations": found})
+
+
+@router.get("/offences", response_model=record_schemas.Offences)
+async def offences(context: Context) -> Response:
+    """Read what validators are proven to have done, by era and validator; the evidence is in the transaction."""
+    height = context.api.height
+    records = list(queries.offences(context.api.state))
+    found: list[Plain] = [plain_noun(record) async for record in gently(records)]
+    return json_answer(height, {"offences": found})
 
 
 def _current(api: NodeApi) -> tuple[Era, Height, ValidatorSet]:

@@ -16,6 +16,7 @@ from ledger.records import (
     AttestationRecord,
     BlobRecord,
     GlobalModelRecord,
+    OffenceRecord,
     OrganisationRecord,
     ParticipantRecord,
     ParticipationRecord,
@@ -152,6 +153,12 @@ Organisations = _answer(
     "All members of the consortium by name.",
     {"organisations": [_plain(examples.ORGANISATION)]},
     organisations=list[noun_model(OrganisationRecord)],  # type: ignore[misc]
+)
+Offences = _answer(
+    "Offences",
+    "What validators are proven to have done.",
+    {"offences": [_plain(examples.OFFENCE)]},
+    offences=list[noun_model(OffenceRecord)],  # type: ignore[misc]
 )
 Blob = _answer(
     "Blob", "What the chain records of a blob.", _plain(examples.BLOB), **noun_fields(BlobRecord), proof=_PROOF

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ledger.entries import SystemAction, VoidReason
+from ledger.evidence import Evidence, OffenceKind
 from ledger.rendering import plain
 from ledger.transactions import Body
 from quorate import words
@@ -13,6 +14,11 @@ from quorate import words
 
 def test_every_reason_for_a_void_round_has_words() -> None:
     assert words.VOID_REASONS.keys() == {plain(reason) for reason in VoidReason}
+
+
+def test_every_offence_has_words() -> None:
+    assert words.OFFENCE_KINDS.keys() == {plain(kind) for kind in OffenceKind}
+    assert words.OFFENCES.keys() == {kind.__name__ for kind in typing.get_args(Evidence)}
 
 
 def test_every_transaction_and_action_has_words() -> None:

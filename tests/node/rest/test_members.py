@@ -45,6 +45,10 @@ def test_participants_are_listed_by_number(served: Served, caller: httpx.Client)
     assert [keys[number] for number in served.sites.numbers] == [key.public.hex() for key in served.sites.keys]
 
 
+def test_nobody_has_done_wrong(caller: httpx.Client) -> None:
+    assert checked(caller.get("/v1/offences"), record_schemas.Offences)["offences"] == []
+
+
 def test_organisations_are_listed_by_name(served: Served, caller: httpx.Client) -> None:
     found = checked(caller.get("/v1/organisations"), record_schemas.Organisations)["organisations"]
     assert [record["name"] for record in found] == ["org-0", "org-1", "org-2", "org-3", "site-0"]
