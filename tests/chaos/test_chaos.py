@@ -10,11 +10,10 @@ from tests.chaos.faults import Fault, Kind
 from tests.chaos.links import Network, best_network
 from tests.chaos.runs import attack
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("chaos")]
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("chaos"), pytest.mark.timeout(900)]
 
 SEED = 3
 ON_PROCESSES = [
-    Fault(kind=Kind.KILL_PRIMARY, victims=(), seconds=0.5),
     Fault(kind=Kind.TORN_LOG, victims=(2,), seconds=0.5, seed=SEED),
     Fault(kind=Kind.KILL_ALL, victims=(), seconds=0.5),
     Fault(kind=Kind.FULL_DISK, victims=(1,), seconds=0.5, seed=SEED),
