@@ -87,6 +87,11 @@ class LightClient:
         certificate.verify_for(header, validators, chain_id=self.chain_id)
         return header
 
+    @property
+    def newest_era(self) -> Era:
+        """Latest era whose set is known."""
+        return max(self._sets)
+
     def learn(self, boundary: BlockHeader, certificate: CommitCertificate, members: tuple[Validator, ...]) -> None:
         """Follow an era's last block to the set of the next era.
 

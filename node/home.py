@@ -112,18 +112,20 @@ class Home:
         """Copy a genesis file into the home.
 
         Raises ConfigurationError if the file is damaged, if another one is there already, or if it is without this
-        home: unless that is to be a learner, which a chain that runs has to register.
+        home: unless that is to be a learner, which a chain that runs has to register. Nothing happens if it is there:
+        this home's keys may have been rotated since.
         """
         genesis = _read_genesis(file, str(file))
-        if self.genesis.exists() and self.genesis.read_bytes() != genesis.data:
-            raise ConfigurationError("genesis of this home", expected="the one given", got="another one is in use")
+        if self.genesis.exists():
+            if self.genesis.read_bytes() != genesis.data:
+                raise ConfigurationError("genesis of this home", expected="the one given", got="another one is in use")
+            return
         if not learner:
             self.membership(genesis)
-        if not self.genesis.exists():
-            fresh = self.genesis.with_suffix(".new")
-            fresh.write_bytes(genesis.data)
-            fresh.replace(self.genesis)
-            sync_directory(self.path)
+        fresh = self.genesis.with_suffix(".new")
+        fresh.write_bytes(genesis.data)
+        fresh.replace(self.genesis)
+        sync_directory(self.path)
 
     def membership(self, genesis: Genesis) -> Membership:
         """Return which validator of the chain these keys are; raises ConfigurationError if none."""

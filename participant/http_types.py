@@ -46,6 +46,13 @@ class Uploaded(_Answer, frozen=True, kw_only=True):
     recorded: bool
 
 
+class EraProof(_Answer, frozen=True, kw_only=True):
+    """The beginning of an era."""
+
+    boundary: _Hex
+    """Canonical EraBoundary."""
+
+
 class Proven(_Answer, frozen=True, kw_only=True):
     """A record of state."""
 

@@ -3,6 +3,7 @@
 import logging
 
 from aggregation.layouts import LAYOUT_BYTES_MAX, decode_layout, view_form
+from ledger.errors import Undecidable
 from ledger.hashing import Digest
 from ledger.quantities import ModelVersion, ParticipantId
 from ledger.records import TaskRecord
@@ -62,7 +63,10 @@ class Seat:
         Raises NodeRefused, SubmissionNotFinal.
         """
         if submission.proof is not None:
-            return self.session.chain.kept_receipt(submission.proof, submission.transaction_id)
+            try:
+                return self.session.chain.kept_receipt(submission.proof, submission.transaction_id)
+            except Undecidable:  # of an era that no node has shown to this process yet
+                return self.session.receipt(submission.transaction_id, deadline=self.deadline())
         try:
             receipt = self.session.submit(submission.signed, deadline=self.deadline())
         except NoNodeAnswered as error:

@@ -34,6 +34,7 @@ COMMANDS = {
     "version": "Show which release this is, or which every validator runs.",
     "doctor": "Check a validator from its host: settings, keys, disk, clock, peers.",
     "backup": "Back up a stopped node, check a backup, and restore one.",
+    "validator": "Change who validates: learners, new validators, removals, other keys.",
     "organisation": "Set up a member that only trains.",
     "genesis": "Assemble the file from which a chain begins, and look at it.",
     "protocol": "Decide from which block on a new version of all rules holds.",

@@ -75,6 +75,7 @@ class NodeView:
             if root != header.transactions_root:
                 raise InvalidProof("transactions root", expected=header.transactions_root.hex(), got=root.hex())
             if certified.certificate is not None or header.height == 0:
+                self._chain.follow(self._node, header)
                 self._chain.light.verify_header(header, certified.certificate)
             else:
                 self._caveats.append(f"block {header.height} is final by a later one's certificate, not checked here")
@@ -88,6 +89,7 @@ class NodeView:
             return found
         with self._node.blamed("proof of the entry"):
             proof = decode(bytes.fromhex(found["proof"]), EntryProof)
+            self._chain.follow(self._node, proof.header)
             entry = self._chain.light.verify_entry(proof)
             if not isinstance(entry, TransactionEntry) or entry.signed.transaction.id != identity:
                 raise InvalidProof("entry", expected=f"transaction {identity.hex()}", got="another")

@@ -7,12 +7,14 @@ from starlette.responses import Response
 
 from contracts import queries
 from ledger.blocks import BlockHeader
+from ledger.encoding import encode
 from ledger.quantities import U63_MAX, Era, Height
 from ledger.rendering import Plain
 from ledger.validators import Validator, ValidatorSet
 from node.rest import record_schemas
 from node.rest.answers import gently, json_answer, plain_noun
 from node.rest.context import Context
+from node.rest.parameters import EraPath
 from node.runtime.api import NodeApi
 from node.storage.chain_reader import ChainReader
 from node.storage.errors import NotAppended
@@ -37,6 +39,20 @@ async def validators(
         "validators": [_validator(api, member) for member in found.members],
     }
     return json_answer(api.height, content)
+
+
+@router.get("/eras/{era}", response_model=record_schemas.Era)
+async def era(context: Context, era: EraPath) -> Response:
+    """Read the proof of an era's validator set: the canonical EraBoundary, in hexadecimal; era 0 is genesis's own."""
+    chain = context.api.chain
+    boundary = chain.era_boundary(Era(int(era)))
+    content: dict[str, Plain] = {
+        "era": int(era),
+        "first_height": boundary.header.height + 1,
+        "validators": [plain_noun(member) for member in boundary.members],
+        "boundary": encode(boundary).hex(),
+    }
+    return json_answer(context.api.height, content)
 
 
 @router.get("/participants", response_model=record_schemas.Participants)

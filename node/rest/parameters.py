@@ -20,6 +20,7 @@ DigestPath = Annotated[
 HeightPath = Annotated[
     str, Path(pattern="^(latest|[0-9]{1,18})$", description="Height of a block, or `latest`.", examples=["latest"])
 ]
+EraPath = Annotated[str, Path(pattern="^[0-9]{1,18}$", description="Number of an era.", examples=["1"])]
 TaskPath = Annotated[str, Path(pattern="^[a-z0-9][a-z0-9-]{0,62}$", description="Name of a task.", examples=["cardio"])]
 RoundPath = Annotated[
     str, Path(pattern="^(current|[0-9]{1,18})$", description="Number of a round, or `current`.", examples=["current"])

@@ -142,6 +142,15 @@ Validators = _answer(
     quorum=Number,
     validators=list[Member],  # type: ignore[valid-type]
 )
+Era = _answer(
+    "Era",
+    "The beginning of an era, with its proof.",
+    {"era": 1, "first_height": 9, "validators": [_plain(examples.VALIDATOR)], "boundary": "94"},
+    era=Number,
+    first_height=Number,
+    validators=list[noun_model(Validator)],  # type: ignore[misc]
+    boundary=str,
+)
 Participants = _answer(
     "Participants",
     "All training sites by registry number.",

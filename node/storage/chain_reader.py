@@ -184,18 +184,18 @@ class ChainReader:
 
     def boundaries(self, before: Era) -> tuple[EraBoundary, ...]:
         """Return the last block of every era before one that has begun, with the set that followed it."""
-        found = []
-        for era in range(before):
-            following = Era(era + 1)
-            height = Height(self.era_start(following) - 1)
-            certificate = self.certificate(height)
-            if certificate is None:
-                raise DatabaseDamaged(
-                    f"certificate of block {height}", expected="one, since it ends an era", got="none"
-                )
-            members = decode(self._required(schema.validators(following)), _MEMBERS)
-            found.append(EraBoundary(header=self._header(height), certificate=certificate, members=members))
-        return tuple(found)
+        return tuple(self.era_boundary(Era(era)) for era in range(1, before + 1))
+
+    def era_boundary(self, era: Era) -> EraBoundary:
+        """Return an era's set and the block before it; raises NotAppended for era 0 and for one that has not begun."""
+        members = self._decoded(schema.validators(era), _MEMBERS)
+        if era == 0 or members is None:
+            raise NotAppended("beginning of an era", expected="an era from 1 to the current one", got=era)
+        height = Height(self.era_start(era) - 1)
+        certificate = self.certificate(height)
+        if certificate is None:
+            raise DatabaseDamaged(f"certificate of block {height}", expected="one, since it ends an era", got="none")
+        return EraBoundary(header=self._header(height), certificate=certificate, members=members)
 
     def _header(self, height: Height) -> BlockHeader:
         header = self.header(height)

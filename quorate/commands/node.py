@@ -50,6 +50,7 @@ def init(
 def start(
     home: Home,
     genesis: Annotated[Path | None, typer.Option(help="The chain's genesis file; only needed the first time.")] = None,
+    learner: Annotated[bool, typer.Option(help="That file is without this node, which is to join.")] = False,  # noqa: FBT002
     log_format: Annotated[str | None, typer.Option(help="text or json.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Override a setting; may be repeated.")
@@ -66,7 +67,7 @@ def start(
         overrides["log.format"] = log_format
     place = NodeHome(home)
     if genesis is not None:
-        place.adopt_genesis(genesis)
+        place.adopt_genesis(genesis, learner=learner)
     return run(place, overrides)
 
 

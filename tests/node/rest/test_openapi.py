@@ -24,6 +24,7 @@ METHODS = {
     "/v1/tasks/{task}/models/{version}": {"get"},
     "/v1/validators": {"get"},
     "/v1/offences": {"get"},
+    "/v1/eras/{era}": {"get"},
     "/v1/participants": {"get"},
     "/v1/organisations": {"get"},
     "/v1/blobs/{digest}": {"put", "get"},
