@@ -11,7 +11,7 @@ from consensus.replica import Replica
 from consensus.tally import VIEWS_AHEAD, WINDOWS_AHEAD
 from consensus.witness import HEIGHTS_BEHIND
 from ledger.certificates import CommitCertificate, PreparedCertificate
-from ledger.evidence import OffenceKind, claimed_offence, verify_evidence
+from ledger.evidence import OffenceKind, claimed_offence, era_of, verify_evidence
 from ledger.keys import PublicKey
 from ledger.quantities import Height, ValidatorId, View
 from ledger.votes import Vote, VoteKind, VoteProof
@@ -26,8 +26,10 @@ def remember(replica: Replica, vote: Vote, proof: VoteProof) -> None:
 def on_accusation(replica: Replica, accusation: Accusation) -> None:
     """Keep a peer's evidence if it is news; raises InvalidEvidence."""
     witness = replica.witness
+    if era_of(accusation.evidence) != replica.context.era:
+        return
     offence = claimed_offence(accusation.evidence, first_height=witness.members.first_height)
-    if offence.era == replica.context.era and witness.is_news(offence):
+    if witness.is_news(offence):
         proven = verify_evidence(accusation.evidence, witness.members, chain_id=replica.context.chain_id)
         witness.on_evidence(proven)
 

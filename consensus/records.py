@@ -103,13 +103,12 @@ def era_of(record: Record) -> Era:  # noqa: PLR0911 - one case a record
             return Era(record.era)
 
 
-def records_since(records: Sequence[bytes], era: Era) -> list[bytes]:
-    """Return what must stay in the vote log once an era has begun, in order.
+def records_since(records: Sequence[bytes], era: Era, *, root: Height) -> list[bytes]:
+    """Return what must stay in the vote log once an era has begun above the block at `root`, in order.
 
-    Of the past ones only up to where they went: no vote of theirs speaks of a height above the block that ended them
-    (rule S11).
+    Of the past ones only up to where they went: votes for heights above that were decided against.
     """
-    return _with_cut(records, [data for data in records if era_of(decode_record(data)) >= era])
+    return _with_cut(records, [data for data in records if era_of(decode_record(data)) >= era], head=root)
 
 
 def needed_records(records: Sequence[bytes], *, head: Height) -> list[bytes]:
@@ -129,14 +128,14 @@ def needed_records(records: Sequence[bytes], *, head: Height) -> list[bytes]:
             case _:
                 pass
     kept = [data for data in records if data in {entered, left} or greatest_height(decode_record(data)) > head]
-    return _with_cut(records, kept)
+    return _with_cut(records, kept, head=head)
 
 
-def _with_cut(records: Sequence[bytes], kept: list[bytes]) -> list[bytes]:
-    """Return what is kept, behind a record of what is not."""
+def _with_cut(records: Sequence[bytes], kept: list[bytes], *, head: Height) -> list[bytes]:
+    """Return what is kept, behind a record of what is not: all of that was about heights that have been appended."""
     staying = set(kept)
     gone = [decode_record(data) for data in records if data not in staying]
-    height = max(map(greatest_height, gone), default=-1)
+    height = min(head, max(map(greatest_height, gone), default=-1))
     if height < 0:
         return kept
     return [encode_record(CutRecord(era=max(map(era_of, gone)), height=Height(height))), *kept]

@@ -18,7 +18,7 @@ from consensus.messages import Message
 from consensus.ports import Effects, Event, Moment, Send
 from consensus.records import encode_record, needed_records, records_since
 from ledger.evidence import ProvenOffence
-from ledger.quantities import Era, TimeMs, ValidatorId
+from ledger.quantities import Era, Height, TimeMs, ValidatorId
 from node.runtime.application import ChainApplication
 from node.runtime.opening import Durable
 
@@ -113,7 +113,9 @@ class ConsensusLoop:
         later = self.engine.later
         self.engine = self._begin_era()
         if self._durable.vote_log is not None:
-            self._durable.records = records_since(self._durable.records, Era(self.engine.era))
+            self._durable.records = records_since(
+                self._durable.records, Era(self.engine.era), root=Height(self.engine.head.height)
+            )
             self._durable.vote_log.rewrite(self._durable.records)
         self._inputs = [*later, *self._inputs]
         self.poke()

@@ -100,7 +100,8 @@ class Bench:
             return
         later = self.machine.later
         self.machine = self._open()
-        self.records = records_since(self.records, self._context().era)
+        context = self._context()
+        self.records = records_since(self.records, context.era, root=context.root.height)
         for sender, message in later:
             self._carry_out(self.machine.receive(sender, message, self.moment))
 

@@ -99,8 +99,10 @@ def test_a_log_of_a_later_era_forbids_every_vote() -> None:
 
 def test_what_was_cut_is_known_in_the_next_era_too() -> None:
     records = [encode_record(CutRecord(era=Era(0), height=Height(7)))]
-    assert records_since(records, Era(1)) == records
-    assert records_since(voter(3).records, Era(1)) == [encode_record(CutRecord(era=Era(0), height=Height(3)))]
+    assert records_since(records, Era(1), root=Height(7)) == records
+    assert records_since(voter(3).records, Era(1), root=Height(3)) == [
+        encode_record(CutRecord(era=Era(0), height=Height(3)))
+    ]
 
 
 def test_the_rules_refuse_by_themselves() -> None:

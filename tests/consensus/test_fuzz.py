@@ -18,9 +18,9 @@ from ledger.quantities import ValidatorId
 from tests.consensus.bench import Bench
 from tests.consensus.forge import Forge
 from tests.ledger.strategies import trying, values
-from tests.simulation.checker import Violation
 from tests.simulation.faults import Faults
 from tests.simulation.runs import run_world
+from tests.simulation.violation import Violation
 from tests.simulation.world import World
 
 FORGE = Forge()

@@ -7,7 +7,7 @@ from consensus.engine import Engine
 from consensus.eras import LATER_EXTRA
 from consensus.errors import ProtocolViolation
 from consensus.learner import Learner
-from consensus.messages import Blocks, FetchBlocks, FetchBody, Finality, Proposal, Status, ViewChange, Votes
+from consensus.messages import Accusation, Blocks, FetchBlocks, FetchBody, Finality, Proposal, Status, ViewChange, Votes
 from consensus.new_view import verify_view_change
 from consensus.records import CutRecord, decode_record, era_of
 from ledger.blocks import Block
@@ -213,3 +213,29 @@ def test_the_same_after_a_restart_at_the_root() -> None:
     cluster.down = {ValidatorId(2)}
     cluster.submit(b"x")
     assert cluster.finish()
+
+
+def test_who_voted_far_above_the_block_that_ended_an_era_votes_in_the_next_one_after_a_restart() -> None:
+    """Votes of a window that was decided against say nothing of how far the chain went (found by the simulator)."""
+    forge = Forge(window=4)
+    bench = Bench(forge, 0)
+    for block in forge.chain(4):
+        bench.propose(block)
+    bench.receive(1, Proposal(block=BOUNDARY), Finality(certificate=forge.certificate(BOUNDARY.header, 1)))
+    assert (bench.height, bench.engine.head.digest) == (1, BOUNDARY.digest)
+    bench.restart()
+    bench.submit(b"x")
+    first = next_block()
+    sent = bench.receive(2, Proposal(block=first), next_vote(VoteKind.PRE_PREPARE, first, 2))
+    assert [vote.kind for message in sent if isinstance(message, Votes) for vote in message.bundle.votes] == [
+        VoteKind.PREPARE
+    ]
+
+
+def test_evidence_of_the_past_era_comes_late_and_is_no_offence_of_who_brings_it() -> None:
+    """It is judged by the first height of its own era (found by the simulator)."""
+    accuser = Bench(FORGE, 1)
+    committed = FORGE.block(FORGE.genesis, b"y")
+    accuser.receive(2, FORGE.commit(2, committed.header), FORGE.view_change(2, 1))
+    (accusation,) = accuser.of_kind(Accusation)
+    assert over(Bench(FORGE, 0)).receive(1, accusation) == []

@@ -1,29 +1,34 @@
-"""`python -m tests.simulation --seeds N [--first M]` runs many seeds on all cores; `--seed N` replays one, readably."""
+"""`make simulate SEEDS=N` runs many seeds on all cores and goes on where it stopped; failures can be replayed, shrunk.
+
+python -m tests.simulation --seeds N [--first M]    seeds M to M + N - 1; what was run on this code is not run again
+python -m tests.simulation --seed N                 one of them, with a transcript
+python -m tests.simulation --shrink N               the smallest run that was found to fail like seed N
+"""
 
 import argparse
+import pprint
 import sys
-from concurrent.futures import ProcessPoolExecutor
 
-from rich.progress import track
+from tests.simulation.campaign import Tally, run
+from tests.simulation.runs import build, run_world
+from tests.simulation.shapes import Shape, draw
+from tests.simulation.shrinking import shrink
 
-from tests.simulation.runs import build, run_seed, run_world
+LEGEND = """Lines: seconds, then who does what.
+  view-change ... view=V  leaves an earlier view for V
+  view-entered            NEW-VIEW was verified and is acted on
+  appended                blocks are final and durable here
+  crashes, starts         the process
+  trouble                 the network, or a disk"""
 
 
-def attempt(seed: int) -> str | None:
-    """Run one seed; return what went wrong, if anything did, and how to see it again."""
+def replay(shape: Shape) -> None:
+    """Run a shape and print its transcript, whatever happens."""
+    world = build(shape)
+    print(pprint.pformat(shape, width=120))  # noqa: T201
+    print(LEGEND)  # noqa: T201
     try:
-        run_seed(seed)
-    except Exception as error:  # noqa: BLE001 - every kind of failure is a finding
-        return "\n  ".join([f"seed {seed}: {type(error).__name__}: {error}", *error.__notes__])
-    return None
-
-
-def replay(seed: int) -> None:
-    """Run one seed and print its transcript, whatever happens."""
-    world = build(seed)
-    print(f"{world.size} validators, window {world.window}, {world.faults}")  # noqa: T201
-    try:
-        run_world(world)
+        run_world(world, shape)
     finally:
         print("\n".join(world.transcript))  # noqa: T201
         print("messages:", ", ".join(f"{count} {kind}" for kind, count in sorted(world.sent.items())))  # noqa: T201
@@ -31,21 +36,25 @@ def replay(seed: int) -> None:
 
 def main() -> int:
     """Run what the command line asks for; exit code 1 if a seed failed."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int)
-    parser.add_argument("--seeds", type=int, default=200)
+    parser.add_argument("--shrink", type=int)
+    parser.add_argument("--seeds", type=int, default=2_000)
     parser.add_argument("--first", type=int, default=0)
     options = parser.parse_args()
     if options.seed is not None:
-        replay(options.seed)
+        replay(draw(options.seed))
         return 0
-    seeds = range(options.first, options.first + options.seeds)
-    with ProcessPoolExecutor() as pool:
-        results = pool.map(attempt, seeds, chunksize=4)
-        failures = [failure for failure in track(results, total=len(seeds), description="seeds") if failure]
-    for failure in failures:
-        print(failure)  # noqa: T201
-    print(f"{len(seeds)} seeds, {len(failures)} failed")  # noqa: T201
+    if options.shrink is not None:
+        replay(shrink(draw(options.shrink)))
+        return 0
+    tally = Tally()
+    try:
+        failures = run(options.first, options.seeds, tally)
+    except KeyboardInterrupt:
+        print(f"stopped; {tally.seeds} seeds were run on this code, the same command goes on")  # noqa: T201
+        return 130
+    print(f"{tally.seeds} seeds were run on this code, {len(tally.failures)} failed: {sorted(tally.failures)}")  # noqa: T201
     return 1 if failures else 0
 
 

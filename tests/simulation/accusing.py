@@ -157,7 +157,7 @@ class LawlessWorld(World):
     def __post_init__(self) -> None:
         World.__post_init__(self)
         self.other_side = []
-        self.checker = _Onlooker(keys=self.checker.keys, chain_id=self.checker.chain_id, genesis=self.checker.genesis)
+        self.checker = _Onlooker(rules=self.rules, chain_id=self.checker.chain_id, genesis=self.checker.genesis)
 
     @property
     def has_split(self) -> bool:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from consensus.messages import (
     Blocks,
     FetchBody,
+    Finality,
     Message,
     NewView,
     Proposal,
@@ -37,19 +38,28 @@ class Liar:
     """Says something else with some probability, another thing to each peer."""
 
     def __init__(
-        self, *, chance: random.Random, validator: ValidatorId, key: SigningKey, chain_id: Digest, rate: float
+        self,
+        *,
+        chance: random.Random,
+        validator: ValidatorId,
+        key: SigningKey,
+        chain_id: Digest,
+        rate: float,
+        catch_up_only: bool = False,
     ) -> None:
         self._chance = chance
         self._validator = validator
         self._key = key
         self._chain_id = chain_id
         self._rate = rate
+        self._catch_up_only = catch_up_only
         self._past: list[Message] = []
 
     def say(self, message: Message) -> list[Message]:
         """Return what one peer hears instead of a message."""
         self._past = [*self._past[-PAST_MAX:], message]
-        if self._chance.random() >= self._rate:
+        truthful = self._catch_up_only and not isinstance(message, Blocks | Finality | Proposal | Status)
+        if truthful or self._chance.random() >= self._rate:
             return [message]
         lies: list[Callable[[Message], list[Message]]] = [self._nothing, self._again, self._mutated, self._specific]
         return self._chance.choice(lies)(message)

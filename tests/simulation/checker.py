@@ -8,6 +8,8 @@ left view        no vote of a view below the sender's last VIEW-CHANGE
 two changes      one VIEW-CHANGE, and one NEW-VIEW, of a validator for a view
 omission         a VIEW-CHANGE carries what its sender has committed, and all below it, above its certificate
 framed           no evidence that an honest replica believes names an honest one
+
+What each vote rests on is `vote_rules`' business.
 """
 
 from dataclasses import dataclass, field
@@ -16,30 +18,27 @@ from consensus.messages import Message, NewView, NewViewPayload, ViewChange, Vot
 from ledger.certificates import CertifiedBlock
 from ledger.evidence import Offence
 from ledger.hashing import Digest
-from ledger.keys import PublicKey
-from ledger.quantities import Height, ValidatorId, View
+from ledger.quantities import Era, Height, ValidatorId, View
 from ledger.votes import Vote, VoteKind
 from tests.simulation.verifier import Refused, check_block, check_certificate, digest_of
-
-
-class Violation(AssertionError):
-    """The protocol broke a promise."""
+from tests.simulation.violation import Violation
+from tests.simulation.vote_rules import VoteRules
 
 
 @dataclass(slots=True)
 class Checker:
     """What honest replicas have said and appended so far."""
 
-    keys: dict[ValidatorId, PublicKey]
+    rules: VoteRules
     chain_id: Digest
     genesis: Digest
     decided: dict[Height, Digest] = field(default_factory=dict)
-    votes: dict[tuple[ValidatorId, bool, View, Height], Digest] = field(default_factory=dict)
-    changed: dict[tuple[ValidatorId, View], Digest] = field(default_factory=dict)
-    started: dict[tuple[ValidatorId, View], NewViewPayload] = field(default_factory=dict)
-    left: dict[ValidatorId, View] = field(default_factory=dict)
+    votes: dict[tuple[ValidatorId, Era, bool, View, Height], Digest] = field(default_factory=dict)
+    changed: dict[tuple[ValidatorId, Era, View], Digest] = field(default_factory=dict)
+    started: dict[tuple[ValidatorId, Era, View], NewViewPayload] = field(default_factory=dict)
+    left: dict[tuple[ValidatorId, Era], View] = field(default_factory=dict)
     """View of the last VIEW-CHANGE: everything below it was left."""
-    commits: dict[ValidatorId, dict[Height, View]] = field(default_factory=dict)
+    commits: dict[tuple[ValidatorId, Era], dict[Height, View]] = field(default_factory=dict)
     """Highest view committed at a height."""
 
     def on_append(self, who: ValidatorId, head: Height, blocks: list[CertifiedBlock]) -> None:
@@ -63,7 +62,8 @@ class Checker:
             raise Violation(f"body: {who} appended a block: {error}") from error
         try:
             if certified.certificate is not None:
-                check_certificate(certified.certificate, certified.block.header, self.keys, self.chain_id)
+                header = certified.block.header
+                check_certificate(certified.certificate, header, self.rules.electorates[header.era], self.chain_id)
         except Refused as error:
             raise Violation(f"certificate: {who} appended a block: {error}") from error
 
@@ -77,7 +77,7 @@ class Checker:
                 self._on_view_change(who, message)
             case NewView() if message.payload.validator == who:
                 start = message.payload
-                if self.started.setdefault((who, start.view), start) != start:
+                if self.started.setdefault((who, start.era, start.view), start) != start:
                     raise Violation(f"two changes: {who} signed two NEW-VIEWs for view {start.view}")
             case _:
                 pass
@@ -88,26 +88,30 @@ class Checker:
             raise Violation(f"framed: {who} believes that {offence.offender} is guilty of {offence}")
 
     def _on_vote(self, who: ValidatorId, vote: Vote) -> None:
-        place = (who, vote.kind is VoteKind.COMMIT, vote.view, Height(vote.height))
+        place = (who, vote.era, vote.kind is VoteKind.COMMIT, vote.view, Height(vote.height))
         if self.votes.setdefault(place, vote.digest) != vote.digest:
             raise Violation(f"contradiction: {who} signed two digests for {place}")
-        other_phase = (who, not place[1], vote.view, Height(vote.height))
+        other_phase = (who, vote.era, not place[2], vote.view, Height(vote.height))
         if self.votes.get(other_phase, vote.digest) != vote.digest:
             raise Violation(f"contradiction: {who} commits another block than it has prepared at {place}")
-        if vote.view < self.left.get(who, View(0)):
-            raise Violation(f"left view: {who} votes in {vote.view} after VIEW-CHANGE({self.left[who]})")
+        left = self.left.get((who, vote.era), View(0))
+        if vote.view < left:
+            raise Violation(f"left view: {who} votes in {vote.view} after VIEW-CHANGE({left})")
+        self.rules.on_vote(who, vote)
         if vote.kind is VoteKind.COMMIT:
-            commits = self.commits.setdefault(who, {})
+            commits = self.commits.setdefault((who, vote.era), {})
             commits[vote.height] = max(vote.view, commits.get(vote.height, View(0)))
 
     def _on_view_change(self, who: ValidatorId, change: ViewChange) -> None:
         payload = change.payload
-        if self.changed.setdefault((who, payload.view), payload.digest) != payload.digest:
+        here = (who, payload.era)
+        if self.changed.setdefault((*here, payload.view), payload.digest) != payload.digest:
             raise Violation(f"two changes: {who} signed two VIEW-CHANGEs for view {payload.view}")
-        self.left[who] = max(payload.view, self.left.get(who, View(0)))
-        head = 0 if payload.certificate is None else payload.certificate.height
+        self.left[here] = max(payload.view, self.left.get(here, View(0)))
+        root = self.rules.electorates[payload.era].root.height
+        head = root if payload.certificate is None else payload.certificate.height
         prepared = {certificate.header.height: certificate.view for certificate in payload.prepared}
-        for height, view in self.commits.get(who, {}).items():
+        for height, view in self.commits.get(here, {}).items():
             above = range(head + 1, height + 1)
             if view < payload.view and any(prepared.get(Height(below), View(-1)) < view for below in above):
                 raise Violation(

@@ -13,6 +13,7 @@ from ledger.evidence import OffenceKind
 from ledger.quantities import ValidatorId
 from tests.simulation.accusing import LawlessWorld, Transcript, lawless, prove
 from tests.simulation.runs import build, run_world
+from tests.simulation.shapes import draw
 
 
 def named(world: LawlessWorld) -> set[int]:
@@ -46,7 +47,7 @@ def test_a_split_over_two_views_is_named_by_amnesia() -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_nothing_that_honest_ones_ever_say_convicts_one_of_them(seed: int) -> None:
     """Whoever holds every message of a whole run, restarts, resends and view changes included, has no evidence."""
-    world = build(seed)
+    world = build(draw(seed))
     world.faults = replace(world.faults, crash=0.02, loss=0.1, duplicate=0.2)
     transcript, heard = Transcript(), set()
 

@@ -10,10 +10,13 @@ from ledger.certificates import CertifiedBlock
 from ledger.evidence import Offence, OffenceKind
 from ledger.hashing import sha256
 from ledger.quantities import Era, Height, ValidatorId, View
-from ledger.votes import VoteKind
+from ledger.votes import Vote, VoteKind
 from tests.consensus.forge import Forge
 from tests.simulation.byzantine import forged_body
-from tests.simulation.checker import Checker, Violation
+from tests.simulation.checker import Checker
+from tests.simulation.verifier import Electorate
+from tests.simulation.violation import Violation
+from tests.simulation.vote_rules import VoteRules
 
 FORGE = Forge(5)
 A, B = FORGE.chain(2)
@@ -21,9 +24,18 @@ OTHER = FORGE.block(FORGE.genesis, b"other")
 WHO = ValidatorId(0)
 
 
+class Silent(VoteRules):
+    """Leaves every vote to the checker itself."""
+
+    def on_vote(self, who: ValidatorId, vote: Vote) -> None:
+        """Say nothing."""
+
+
 def checker() -> Checker:
+    rules = Silent(genesis=FORGE.genesis, chain_id=FORGE.context.chain_id)
     keys = {member.id: member.vote_key for member in FORGE.context.validators.members}
-    return Checker(keys=keys, chain_id=FORGE.context.chain_id, genesis=FORGE.genesis.digest)
+    rules.electorates[Era(0)] = Electorate(keys=keys, root=FORGE.genesis)
+    return Checker(rules=rules, chain_id=FORGE.context.chain_id, genesis=FORGE.genesis.digest)
 
 
 def appends(*blocks: CertifiedBlock, head: int = 0, then: tuple[CertifiedBlock, ...] = ()) -> Callable[[], None]:

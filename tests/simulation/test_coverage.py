@@ -4,7 +4,8 @@ import pytest
 
 from ledger.quantities import ValidatorId
 from tests.simulation.faults import Faults
-from tests.simulation.runs import build, run_world
+from tests.simulation.runs import run_world
+from tests.simulation.shapes import TROUBLES, draw
 from tests.simulation.test_simulation import FIRST, SEEDS
 from tests.simulation.world import World
 
@@ -47,14 +48,15 @@ def test_every_fault_happens_at_every_size(size: int) -> None:
     raise AssertionError(f"{size} validators, {RUNS_MAX} runs without {EVERYTHING - happened}")
 
 
-def test_the_seeds_of_the_tests_draw_every_size_fault_and_kind_of_byzantine_validator() -> None:
-    worlds = [build(seed) for seed in range(FIRST, FIRST + SEEDS)]
-    assert {world.size for world in worlds} == set(SIZES)
-    assert {world.window for world in worlds} == {1, 4}
-    for name in Faults.__slots__:
-        assert len({getattr(world.faults, name) for world in worlds}) > 1, name
-    twins = [world for world in worlds if len(world.nodes) > world.size]
-    liars = [world for world in worlds if any(node.liar for node in world.nodes)]
-    deaf = [world for world in worlds if world not in twins and any(node.audience for node in world.nodes)]
-    mute = [world for world in worlds if world._queue]
-    assert min(len(kind) for kind in (twins, liars, deaf, mute)) > 3
+def test_the_seeds_of_the_tests_draw_every_size_fault_family_and_kind_of_byzantine_validator() -> None:
+    shapes = [draw(seed) for seed in range(FIRST, FIRST + SEEDS)]
+    assert {shape.size for shape in shapes} == set(SIZES)
+    assert {shape.family for shape in shapes} == {"mixed", "harsh", "cut"}
+    assert {1, 2, 4, 64} <= {shape.window for shape in shapes}
+    for name in {*Faults.__slots__} - {"partition"}:  # that one is for worlds that tests make themselves
+        assert len({getattr(shape.faults, name) for shape in shapes}) > 1, name
+    kinds = [villain.kind for shape in shapes for villain in shape.villains]
+    assert {"twin", "liar", "peer", "slow", "deaf", "mute"} <= {*kinds}
+    assert {trouble.kind for shape in shapes for trouble in shape.troubles} == {*TROUBLES}
+    assert any(shape.learners for shape in shapes)
+    assert any(errand.again for shape in shapes for errand in shape.errands)

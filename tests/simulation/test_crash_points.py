@@ -8,9 +8,9 @@ from functools import cache
 import pytest
 
 from consensus.records import decode_record
-from tests.simulation.checker import Violation
 from tests.simulation.faults import Faults
 from tests.simulation.runs import settled
+from tests.simulation.violation import Violation
 from tests.simulation.world import World
 
 ITEMS = [b"first", b"second"]

@@ -8,20 +8,27 @@ from dataclasses import dataclass, field
 
 from consensus.engine import Engine
 from consensus.errors import ProtocolViolation
+from consensus.learner import Learner
 from consensus.messages import Message, Votes
 from consensus.new_view import EraContext
 from consensus.ports import Effects, Moment
+from consensus.records import decode_record
+from consensus.replica import ends_era
 from ledger.blocks import BlockHeader
 from ledger.certificates import CertifiedBlock
 from ledger.evidence import Offence
 from ledger.hashing import Digest
-from ledger.quantities import Height, TimeMs, ValidatorId, View
+from ledger.quantities import Era, Height, TimeMs, ValidatorId, View
 from ledger.votes import VoteKind
 from tests.simulation.byzantine import Liar
-from tests.simulation.chain import EPOCH_MS, era_context, genesis_header, vote_key
-from tests.simulation.checker import Checker, Violation
+from tests.simulation.chain import EPOCH_MS, era_context, genesis_header, set_named, vote_key
+from tests.simulation.checker import Checker
+from tests.simulation.cuts import Cuts
 from tests.simulation.faults import NO_FAULTS, Faults, kinds, travelled
 from tests.simulation.node import Crash, Node
+from tests.simulation.verifier import Electorate
+from tests.simulation.violation import Violation
+from tests.simulation.vote_rules import VoteRules
 
 DRIFT_MS = 5_000
 
@@ -31,6 +38,7 @@ class World:
     """A cluster of engines and everything around them."""
 
     size: int
+    """Validators of the first era."""
     seed: int
     window: int = 1
     faults: Faults = NO_FAULTS
@@ -41,6 +49,8 @@ class World:
     now: float = 0.0
     chance: random.Random = field(init=False)
     context: EraContext = field(init=False)
+    """Of the first era."""
+    rules: VoteRules = field(init=False)
     genesis: BlockHeader = field(init=False)
     nodes: list[Node] = field(default_factory=list)
     checker: Checker = field(init=False)
@@ -49,6 +59,10 @@ class World:
     """Side of the partition that a validator is on; empty: no partition."""
     cut_links: set[tuple[ValidatorId, ValidatorId]] = field(default_factory=set)
     """Directions, sender and receiver, in which nothing arrives."""
+    clogged: dict[tuple[ValidatorId, ValidatorId], float] = field(default_factory=dict)
+    """Seconds that everything needs in addition, by sender and receiver."""
+    cuts: Cuts | None = None
+    """An adversary that decides whom which votes reach, until the network heals."""
     censored: set[tuple[str, ValidatorId]] = field(default_factory=set)
     """Kinds of messages and votes that do not arrive at some validators."""
     points: list[tuple[str, list[bytes]]] = field(default_factory=list)
@@ -63,16 +77,28 @@ class World:
     """Decides whether a message is delivered at all: directed scenarios."""
     _queue: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _sequence: int = 0
+    _number: int = 0
     _proposed: dict[tuple[ValidatorId, View, Height], Digest] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
         self.context = era_context(self.size, window=self.window)
         self.genesis = genesis_header(self.context.validators)
-        keys = {member.id: member.vote_key for member in self.context.validators.members}
-        self.checker = Checker(keys=keys, chain_id=self.context.chain_id, genesis=self.genesis.digest)
+        self.rules = VoteRules(genesis=self.genesis, chain_id=self.context.chain_id)
+        self._add_electorate(self.genesis)
+        self.checker = Checker(rules=self.rules, chain_id=self.context.chain_id, genesis=self.genesis.digest)
         for number in range(self.size):
             self.nodes.append(Node(id=ValidatorId(number), key=vote_key(number), skew_ms=self.draw_skew()))
+
+    def _add_electorate(self, root: BlockHeader) -> None:
+        """Let the checker know who votes in the era after a block."""
+        keys = {member.id: member.vote_key for member in set_named(root.next_validators).members}
+        self.rules.electorates[Era(root.era + (root.height > 0))] = Electorate(keys=keys, root=root)
+
+    def add_learner(self) -> None:
+        """Add a process that has no vote yet."""
+        number = ValidatorId(max(node.id for node in self.nodes) + 1)
+        self.nodes.append(Node(id=number, key=vote_key(number), skew_ms=self.draw_skew()))
 
     def draw_skew(self) -> int:
         """Return how far a wall clock is off, in milliseconds."""
@@ -84,12 +110,29 @@ class World:
         node.honest, node.audience = False, frozenset(self.context.validators.ids) - audience - {who}
         self.nodes.append(Node(id=who, key=node.key, skew_ms=node.skew_ms, audience=audience, honest=False))
 
-    def add_liar(self, who: ValidatorId, rate: float) -> None:
-        """Make a validator Byzantine: it says something else, to each peer, at this rate."""
+    def heal(self) -> None:
+        """Let everything arrive again."""
+        self.groups.clear()
+        self.cut_links.clear()
+        self.censored.clear()
+        self.clogged.clear()
+        self.cuts = None
+        for node in self.nodes:
+            node.paused_until = node.disk.full_until = 0.0
+
+    def add_liar(self, who: ValidatorId, rate: float, *, catch_up_only: bool = False) -> None:
+        """Make a validator Byzantine: it says something else, to each peer, at this rate; or only to who is late."""
         node = self.nodes[who]
         node.honest = False
         chance = random.Random(f"liar {who} {self.seed}")
-        node.liar = Liar(chance=chance, validator=who, key=node.key, chain_id=self.context.chain_id, rate=rate)
+        node.liar = Liar(
+            chance=chance,
+            validator=who,
+            key=node.key,
+            chain_id=self.context.chain_id,
+            rate=rate,
+            catch_up_only=catch_up_only,
+        )
 
     def silence(self, node: Node) -> None:
         """End a process for good."""
@@ -111,6 +154,8 @@ class World:
         """Start a process from what is on its disk."""
         node.start(self.context, self.genesis, drift_ms=DRIFT_MS)
         assert node.engine is not None
+        if node.honest:
+            self.rules.on_synced(node.id, map(decode_record, node.disk.records))
         self.note(f"{node.id} starts at height {node.engine.head.height} view {node.engine.view}")
         self._turn(node)
 
@@ -147,7 +192,8 @@ class World:
         """Kill a process; it restarts after a while."""
         node.kill(self.chance, self.crash_keeps)
         self.note(f"{node.id} crashes")
-        self.at(self.now + self.chance.uniform(0.1, 3.0), lambda: self._restart(node))
+        restart = max(self.now, node.disk.full_until) + self.chance.uniform(0.1, 3.0)
+        self.at(restart, lambda: self._restart(node))
 
     def _restart(self, node: Node) -> None:
         if node.honest and node.engine is None:
@@ -157,7 +203,19 @@ class World:
         """Give a process its next turn, soon."""
         if not node.turn_due and node.engine is not None:
             node.turn_due = True
-            self.at(self.now + self.chance.uniform(0.0, self.faults.busy), lambda: self._turn(node))
+            soon = max(self.now, node.paused_until) + self.chance.uniform(0.0, self.faults.busy)
+            self.at(soon, lambda: self._turn(node))
+
+    def _hand_over(self, node: Node) -> None:
+        """Begin the next era where the head has ended one; the messages that came early for it come now."""
+        machine = node.engine
+        if machine is None or not machine.has_ended:
+            return
+        node.open(self.context, drift_ms=DRIFT_MS)
+        self.note(f"{node.id} begins the era after block {machine.head.height}")
+        self.happened["era"] += node.honest
+        node.inbox += machine.later
+        self._wake(node)
 
     def _turn(self, node: Node) -> None:
         """Give the engine everything that has arrived, and carry the effects out together, as the runtime does."""
@@ -171,13 +229,15 @@ class World:
             self._carry_out(node, engine, effects)
         except Crash:
             self.kill(node)
+        else:
+            self._hand_over(node)
 
     def _blame(self, node: Node, error: ProtocolViolation) -> None:
         if node.honest and self.nodes[error.sender].honest:
             raise Violation(f"{node.id} accuses {error.sender}, which is honest: {error}") from error
         self.note(f"{node.id} refuses: {error}")
 
-    def _carry_out(self, node: Node, engine: Engine, effects: Effects) -> None:
+    def _carry_out(self, node: Node, engine: Engine | Learner, effects: Effects) -> None:
         """Carry effects out, durable first, as every runtime must; crash wherever the seed says."""
         while True:
             for event in effects.events:
@@ -195,6 +255,8 @@ class World:
                 node.disk.write(records)
                 self._point(node, "before sync")
                 node.disk.sync()
+                if node.honest and not node.disk.unsynced:
+                    self.rules.on_synced(node.id, records)
                 self._point(node, "after sync")
             for send in effects.send:
                 self._send(node, send.message, send.to)
@@ -215,11 +277,18 @@ class World:
     def _append(self, node: Node, blocks: list[CertifiedBlock]) -> None:
         if node.honest:
             self.checker.on_append(node.id, Height(len(node.disk.blocks)), blocks)
+            headers = [certified.block.header for certified in blocks]
+            self.rules.on_append(node.id, headers)
+            for header in filter(ends_era, headers):
+                self._add_electorate(header)
         assert node.application is not None
         node.application.append(blocks)
         node.disk.blocks += blocks
 
     def _point(self, node: Node, where: str) -> None:
+        if node.honest and self.now < node.disk.full_until and where.startswith("before"):
+            self.happened["write refused"] += 1
+            raise Crash
         self.points.append((where, node.disk.unsynced))
         if len(self.points) == self.crash_at or (node.honest and self.chance.random() < self.faults.crash):
             self.happened[f"crash {where}"] += 1
@@ -257,14 +326,20 @@ class World:
         split = bool(self.groups) and self.groups[node.id] != self.groups[peer.id]
         cut = (node.id, peer.id) in self.cut_links or any((kind, peer.id) in self.censored for kind in kinds(message))
         dropped = self.tap is not None and not self.tap(node.id, peer.id, message)
+        if self.cuts is not None:
+            dropped = dropped or not self.cuts.lets_through(peer.id, message, size=self.size)
         if split or cut or dropped or self.chance.random() < self.faults.loss:
             self.happened["lost"] += 1
             return
         copies = 2 if self.chance.random() < self.faults.duplicate else 1
         self.happened["duplicated"] += copies - 1
-        number = self.sent.total()
+        self._number += 1
+        number = self._number
+        later = self.clogged.get((node.id, peer.id), 0.0)
+        if node.proposal_delay and kinds(message) & {"Proposal", "PRE_PREPARE"}:
+            later += node.proposal_delay
         for _ in range(copies):
-            delay = self.chance.expovariate(1 / self.faults.delay)
+            delay = later + self.chance.expovariate(1 / self.faults.delay)
             self.at(self.now + delay, lambda: self._deliver(node.id, peer, message, number))
 
     def _deliver(self, sender: ValidatorId, peer: Node, message: Message, number: int) -> None:
