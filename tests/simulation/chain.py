@@ -37,7 +37,7 @@ def key_of(member: Validator) -> SigningKey:
 
 def validator_set(size: int) -> ValidatorSet:
     """Return validators 0 to size - 1."""
-    return _known(ValidatorSet(tuple(_validator(number) for number in range(size))))
+    return remember(ValidatorSet(tuple(_validator(number) for number in range(size))))
 
 
 def set_named(digest: Digest) -> ValidatorSet:
@@ -68,7 +68,7 @@ def changed(digest: Digest, item: bytes) -> Digest:
         members[number] = replace(members[number], vote_key=next(turns))
     if not VALIDATORS_MIN <= len(members) <= VALIDATORS_MAX:
         return digest
-    return _known(ValidatorSet(tuple(members[one] for one in sorted(members)))).digest
+    return remember(ValidatorSet(tuple(members[one] for one in sorted(members)))).digest
 
 
 def next_context(boundary: BlockHeader, *, window: int = 1) -> EraContext:
@@ -82,7 +82,8 @@ def next_context(boundary: BlockHeader, *, window: int = 1) -> EraContext:
     )
 
 
-def _known(validators: ValidatorSet) -> ValidatorSet:
+def remember(validators: ValidatorSet) -> ValidatorSet:
+    """Let a set be found by what headers name it by."""
     return _SETS.setdefault(validators.digest, validators)
 
 

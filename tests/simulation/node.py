@@ -2,12 +2,13 @@
 
 import random
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from consensus.engine import Engine
 from consensus.learner import Learner
 from consensus.messages import Message
 from consensus.new_view import EraContext
-from consensus.ports import Head, Timing
+from consensus.ports import Application, Head, Timing
 from consensus.records import Record, decode_record, encode_record, needed_records, records_since
 from consensus.replica import ends_era
 from ledger.blocks import BlockHeader
@@ -23,6 +24,23 @@ TIMING = Timing(view=1.0, view_max=8.0, resend=0.3, status=0.7, fetch=0.3)
 
 class Crash(Exception):
     """The process is killed here."""
+
+
+class Opened(Application, Protocol):
+    """An application in a run."""
+
+    @property
+    def head(self) -> BlockHeader:
+        """Last appended header."""
+        ...
+
+    def submit(self, item: bytes) -> None:
+        """Admit an item."""
+        ...
+
+    def append(self, blocks: list[CertifiedBlock]) -> None:
+        """Append final blocks, all executed before."""
+        ...
 
 
 @dataclass(slots=True)
@@ -50,6 +68,14 @@ class Disk:
         self.records += self.unsynced[:kept]
         self.unsynced = []
 
+    def opened(self, genesis: BlockHeader) -> Opened:
+        """Return the application as the appended blocks have left it."""
+        application = ToyApplication(genesis)
+        for certified in self.blocks:
+            application.process_proposal(certified.block)
+            application.append([certified])
+        return application
+
     def cut(self) -> None:
         """Forget the records that appended blocks have made needless."""
         self.records = needed_records(self.records, head=Height(len(self.blocks)))
@@ -66,7 +92,7 @@ class Node:
     disk: Disk = field(default_factory=Disk)
     engine: Engine | Learner | None = None
     """What takes part in the era after the head, or follows it where this one has no vote."""
-    application: ToyApplication | None = None
+    application: Opened | None = None
     inbox: list[tuple[ValidatorId, Message]] = field(default_factory=list)
     """Messages for the next turn."""
     heard: dict[ValidatorId, int] = field(default_factory=dict)
@@ -86,11 +112,7 @@ class Node:
 
     def start(self, context: EraContext, genesis: BlockHeader, *, drift_ms: int) -> None:
         """Start the process from what is on its disk; `context` is that of the first era."""
-        application = ToyApplication(genesis)
-        for certified in self.disk.blocks:
-            application.process_proposal(certified.block)
-            application.append([certified])
-        self.application = application
+        self.application = self.disk.opened(genesis)
         self.open(context, drift_ms=drift_ms)
 
     def open(self, context: EraContext, *, drift_ms: int) -> None:
@@ -109,7 +131,7 @@ class Node:
         self.engine = Engine(
             context=context,
             validator=self.id,
-            key=key_of(member),
+            key=self.key if self.key.public == member.vote_key else key_of(member),
             head=head,
             application=self.application,
             timing=TIMING,

@@ -39,7 +39,7 @@ def failure_of(shape: Shape) -> str | None:
 
 def build(shape: Shape) -> World:
     """Return the world of a shape before anything has happened."""
-    world = World(size=shape.size, seed=shape.seed, window=shape.window, faults=shape.faults)
+    world = World(size=shape.size, seed=shape.seed, window=shape.window, faults=shape.faults, is_real=shape.is_real)
     for _ in range(shape.learners):
         world.add_learner()
     for villain in shape.villains:
@@ -53,7 +53,7 @@ def run_world(world: World, shape: Shape | None = None) -> World:
     memo.install()
     seconds = FAULTY_SECONDS if shape is None else shape.seconds
     errands, planned = _improvised(world) if shape is None else (shape.errands, shape.troubles)
-    items = [errand.item for errand in errands]
+    items = [world.bytes_of(errand.item) for errand in errands]
     try:
         world.start_all()
         for errand in errands:
@@ -110,7 +110,7 @@ def _send_out(world: World, errand: Errand) -> None:
         for node in world.nodes:
             if not node.honest or world.chance.random() < 0.8:
                 later = when + world.chance.uniform(0.0, 0.5)
-                world.at(later, lambda node=node: world.submit(node, errand.item))  # type: ignore[misc]
+                world.at(later, lambda node=node: world.submit(node, world.bytes_of(errand.item)))  # type: ignore[misc]
 
 
 def _jump(world: World) -> None:

@@ -6,7 +6,7 @@ bugs of view changes live, and which chance alone hardly ever draws four times i
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger.quantities import ValidatorId, faulty_max
 from tests.simulation.chain import ADD, REMOVE, ROTATE
@@ -16,6 +16,7 @@ from tests.simulation.faults import Faults
 FAULTY_SECONDS = 8.0
 CUT_SECONDS = 14.0
 """Enough for four views, each twice as long as the one before."""
+REAL_RATE = 0.2
 TROUBLES = ["split", "one-way", "censor", "alone", "primary", "pause", "restart-all", "clog", "full-disk"]
 
 
@@ -64,6 +65,8 @@ class Shape:
     troubles: tuple[Trouble, ...] = ()
     villains: tuple[Villain, ...] = ()
     cuts: Cuts | None = None
+    is_real: bool = False
+    """Whether a node's own application, store and vote log are below the engines: one seed in five."""
     learners: int = 0
     """Processes beside the validators of the first era, which items may admit."""
 
@@ -72,9 +75,14 @@ def draw(seed: int) -> Shape:
     """Return the shape of a seed's run."""
     chance = random.Random(f"shape {seed}")
     family = chance.choices(["mixed", "harsh", "cut"], weights=[5, 3, 4])[0]
-    if family == "mixed":
-        return _mixed(seed, chance)
-    return _harsh(seed, chance) if family == "harsh" else _cut(seed, chance)
+    shape = {"mixed": _mixed, "harsh": _harsh, "cut": _cut}[family](seed, chance)
+    return really(shape) if random.Random(f"stack {seed}").random() < REAL_RATE else shape
+
+
+def really(shape: Shape) -> Shape:
+    """Return the same run over a node's own storage and contracts; the validator set stays as it is."""
+    errands = tuple(errand for errand in shape.errands if errand.item[:1] not in {ADD, REMOVE, ROTATE})
+    return replace(shape, is_real=True, errands=errands, learners=0)
 
 
 def _mixed(seed: int, chance: random.Random) -> Shape:

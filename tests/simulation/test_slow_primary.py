@@ -14,12 +14,18 @@ from consensus.pace import Pace
 from ledger.quantities import ValidatorId
 from ledger.votes import VoteKind
 from tests.simulation.faults import Faults
-from tests.simulation.node import TIMING
+from tests.simulation.node import TIMING, Node
+from tests.simulation.toy import ToyApplication
 from tests.simulation.world import World
 
 SECONDS = 20.0
 BACKLOG = 12
 Slowness = Callable[[World, ValidatorId], float]
+
+
+def toy_of(node: Node) -> ToyApplication:
+    assert isinstance(node.application, ToyApplication)
+    return node.application
 
 
 def under_load(world: World) -> World:
@@ -28,7 +34,7 @@ def under_load(world: World) -> World:
 
     def top_up() -> None:
         nonlocal number
-        while any(len(node.application.waiting) < BACKLOG for node in world.nodes if node.application is not None):
+        while any(len(toy_of(node).waiting) < BACKLOG for node in world.nodes if node.application is not None):
             number += 1
             for node in world.nodes:
                 world.submit(node, f"item {number}".encode())

@@ -51,7 +51,7 @@ def digest_of(header: BlockHeader) -> bytes:
 
 def check_block(block: Block) -> None:
     """Raise Refused unless a block's transactions are those that its header commits to."""
-    if _root(block.transactions) != block.header.transactions_root:
+    if root_of(block.transactions) != block.header.transactions_root:
         raise Refused(f"transactions of block {block.header.height} are not those of its header")
 
 
@@ -174,11 +174,12 @@ def _climb(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes:
     return _hash(b"\1", path[-1], _climb(leaf, index - left, size - left, path[:-1]))
 
 
-def _root(leaves: Sequence[bytes]) -> bytes:
+def root_of(leaves: Sequence[bytes]) -> bytes:
+    """Return the root of a tree, by its definition (RFC 6962, 2.1)."""
     if len(leaves) < 2:
         return _hash(b"\0", leaves[0]) if leaves else sha256().digest()
     left = _left(len(leaves))
-    return _hash(b"\1", _root(leaves[:left]), _root(leaves[left:]))
+    return _hash(b"\1", root_of(leaves[:left]), root_of(leaves[left:]))
 
 
 def _left(size: int) -> int:

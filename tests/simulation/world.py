@@ -17,9 +17,10 @@ from consensus.replica import ends_era
 from ledger.blocks import BlockHeader
 from ledger.certificates import CertifiedBlock
 from ledger.evidence import Offence
-from ledger.hashing import Digest
+from ledger.hashing import Digest, sha256
 from ledger.quantities import Era, Height, TimeMs, ValidatorId, View
 from ledger.votes import VoteKind
+from tests.simulation import real
 from tests.simulation.byzantine import Liar
 from tests.simulation.chain import EPOCH_MS, era_context, genesis_header, set_named, vote_key
 from tests.simulation.checker import Checker
@@ -41,6 +42,8 @@ class World:
     """Validators of the first era."""
     seed: int
     window: int = 1
+    is_real: bool = False
+    """Whether a node's own application, store and vote log are below the engines."""
     faults: Faults = NO_FAULTS
     crash_at: int | None = None
     """Crash at exactly this persist point, counted over the whole run, and nowhere else."""
@@ -82,13 +85,29 @@ class World:
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
-        self.context = era_context(self.size, window=self.window)
-        self.genesis = genesis_header(self.context.validators)
+        if self.is_real:
+            self.context, self.genesis = real.era_context(self.size, self.window)
+        else:
+            self.context = era_context(self.size, window=self.window)
+            self.genesis = genesis_header(self.context.validators)
         self.rules = VoteRules(genesis=self.genesis, chain_id=self.context.chain_id)
         self._add_electorate(self.genesis)
         self.checker = Checker(rules=self.rules, chain_id=self.context.chain_id, genesis=self.genesis.digest)
         for number in range(self.size):
-            self.nodes.append(Node(id=ValidatorId(number), key=vote_key(number), skew_ms=self.draw_skew()))
+            self.nodes.append(self._new_node(ValidatorId(number)))
+
+    def _new_node(self, who: ValidatorId) -> Node:
+        if not self.is_real:
+            return Node(id=who, key=vote_key(who), skew_ms=self.draw_skew())
+        members = real.members(self.size, self.window)
+        disk = real.RealDisk(genesis=members.genesis)
+        return Node(id=who, key=members.votes[who], skew_ms=self.draw_skew(), disk=disk)
+
+    def bytes_of(self, item: bytes) -> bytes:
+        """Return what callers bring for an item: itself, or a signed transaction."""
+        if not self.is_real:
+            return item
+        return real.transaction(self.size, self.window, int.from_bytes(sha256(item)[:4]))
 
     def _add_electorate(self, root: BlockHeader) -> None:
         """Let the checker know who votes in the era after a block."""
@@ -98,7 +117,7 @@ class World:
     def add_learner(self) -> None:
         """Add a process that has no vote yet."""
         number = ValidatorId(max(node.id for node in self.nodes) + 1)
-        self.nodes.append(Node(id=number, key=vote_key(number), skew_ms=self.draw_skew()))
+        self.nodes.append(self._new_node(number))
 
     def draw_skew(self) -> int:
         """Return how far a wall clock is off, in milliseconds."""
@@ -108,7 +127,9 @@ class World:
         """Make a validator Byzantine: a second engine with the same key, each heard by one part of the others."""
         node = self.nodes[who]
         node.honest, node.audience = False, frozenset(self.context.validators.ids) - audience - {who}
-        self.nodes.append(Node(id=who, key=node.key, skew_ms=node.skew_ms, audience=audience, honest=False))
+        twin = self._new_node(who)
+        twin.skew_ms, twin.audience, twin.honest = node.skew_ms, audience, False
+        self.nodes.append(twin)
 
     def heal(self) -> None:
         """Let everything arrive again."""
