@@ -5,14 +5,14 @@ PIP_ARGS ?=
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: bench-consensus demo test check static unit format lock docs simulate exhaustive chaos clean
+.PHONY: bench-consensus demo test check static unit seeds format lock docs simulate zoo exhaustive chaos clean
 
 demo: .venv/.ready ## the main job: a consortium of four validators and six hospitals, attacked, crashed and audited
 	@$(BIN)/quorate demo
 
 test: check ## everything that CI checks
 
-check: static unit
+check: static unit seeds
 
 static: .venv/.ready
 	$(BIN)/ruff format --check .
@@ -23,8 +23,14 @@ static: .venv/.ready
 unit: .venv/.ready
 	$(BIN)/pytest -n auto --dist loadgroup --cov --cov-report=term
 
-simulate: .venv/.ready ## more seeds of the consensus simulator: make simulate SEEDS=2000
-	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),2000)
+seeds: .venv/.ready ## 2,000 seeds of the consensus simulator, others after each change of the code
+	$(BIN)/python -m tests.simulation --seeds 2000 --fresh
+
+simulate: .venv/.ready ## as many as you like, on all cores; goes on where it stopped: make simulate SEEDS=100000
+	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),0)
+
+zoo: .venv/.ready ## hunts every planted bug with the simulator's seeds; fails if one is left alive
+	$(BIN)/python -m tests.simulation.zoo
 
 chaos: .venv/.ready ## real validators under attack: make chaos VALIDATORS=7 SECONDS=600 SEED=1 FAULTS=kill,loss
 	$(BIN)/python -m tests.chaos --validators $(or $(VALIDATORS),4) --seconds $(or $(SECONDS),180) \

@@ -9,11 +9,13 @@ import argparse
 import pprint
 import sys
 
-from tests.simulation.campaign import Tally, run
+from tests.simulation.campaign import CHUNK, Tally, code_digest, run
 from tests.simulation.runs import build, run_world
 from tests.simulation.shapes import Shape, draw
 from tests.simulation.shrinking import shrink
 
+FRESH_CHUNKS = 40_000_000
+"""Fresh seeds are drawn from a billion."""
 LEGEND = """Lines: seconds, then who does what.
   view-change ... view=V  leaves an earlier view for V
   view-entered            NEW-VIEW was verified and is acted on
@@ -41,6 +43,7 @@ def main() -> int:
     parser.add_argument("--shrink", type=int)
     parser.add_argument("--seeds", type=int, default=2_000)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--fresh", action="store_true")
     options = parser.parse_args()
     if options.seed is not None:
         replay(draw(options.seed))
@@ -49,8 +52,10 @@ def main() -> int:
         replay(shrink(draw(options.shrink)))
         return 0
     tally = Tally()
+    first = CHUNK * (int(code_digest(), 16) % FRESH_CHUNKS) if options.fresh else options.first
+    print(f"seeds {first} to {first + options.seeds - 1}")  # noqa: T201
     try:
-        failures = run(options.first, options.seeds, tally)
+        failures = run(first, options.seeds, tally)
     except KeyboardInterrupt:
         print(f"stopped; {tally.seeds} seeds were run on this code, the same command goes on")  # noqa: T201
         return 130

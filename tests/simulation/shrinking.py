@@ -39,7 +39,8 @@ def smaller_ones(shape: Shape) -> Iterator[Shape]:
     yield from _fewer_cuts(shape)
     for name in ("villains", "troubles", "errands"):
         for fewer in _fewer(getattr(shape, name)):
-            yield replace(shape, **{name: fewer})
+            change: dict[str, Any] = {name: fewer}
+            yield replace(shape, **change)
     if any(errand.again for errand in shape.errands):
         yield replace(shape, errands=tuple(replace(errand, again=()) for errand in shape.errands))
     for field in fields(shape.faults):

@@ -110,6 +110,12 @@ class VoteRules:
         elif vote.kind is VoteKind.PREPARE and (place, vote.digest) not in facts.pre_prepared:
             raise Violation(f"durable: {who} says {_name(vote)}, and no synced log holds the pre-prepare")
 
+    def _electorate(self, era: Era) -> Electorate:
+        electorate = self.electorates.get(era)
+        if electorate is None:
+            raise Refused(f"era {era} has not begun")
+        return electorate
+
     def _check_start(self, who: ValidatorId, facts: Facts, vote: Vote) -> None:
         if vote.view == 0:
             return
@@ -152,7 +158,7 @@ class VoteRules:
                 facts.bodies.add(digest)
             case PrePrepareRecord():
                 vote = record.vote
-                electorate = self.electorates[vote.era]
+                electorate = self._electorate(vote.era)
                 primary = electorate.primary(vote.view)
                 if vote.kind is not VoteKind.PRE_PREPARE or record.proof.validator != primary:
                     raise Refused(f"primary: {vote.kind.name} of {record.proof.validator}, not of {primary}")
@@ -160,13 +166,13 @@ class VoteRules:
                 facts.pre_prepared.add(((vote.era, vote.view, vote.height), vote.digest))
             case PreparedRecord():
                 held = record.certificate
-                verifier.check_prepared(held, self.electorates[held.header.era], self._chain_id)
+                verifier.check_prepared(held, self._electorate(held.header.era), self._chain_id)
                 place = (held.header.era, held.view, held.header.height)
                 facts.prepared.add((place, verifier.digest_of(held.header)))
             case EnteredRecord():
                 payload = record.new_view.payload
                 base, choices = verifier.check_new_view(
-                    record.new_view, record.view_changes, self.electorates[payload.era], self._chain_id
+                    record.new_view, record.view_changes, self._electorate(payload.era), self._chain_id
                 )
                 facts.starts[payload.era, payload.view] = Start(base=base, choices=choices)
             case VotesRecord():
