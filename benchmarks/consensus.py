@@ -194,6 +194,8 @@ def main() -> None:
     show("Consensus, 4 replicas on loopback, forced writes", rows)
     goals = judge(rows, found)
     print("\n".join(goals))
+    command = [sys.executable, "-m", "benchmarks.hot_path", "--concurrent", "1", "512"]
+    subprocess.run(command, check=True)
     save(BENCH / "consensus.json", facts=facts, limits=found, rows=rows, goals=goals)
 
 

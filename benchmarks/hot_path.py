@@ -1,21 +1,20 @@
 """CPU of the hot path alone: four validators in one process, real storage and signatures, no links and no REST.
 
 `python -m benchmarks.hot_path` prints CPU a transaction and a block and validator, which a busy machine disturbs far
-less than wall time; `--profile` adds where it goes. Engines, mempools, loops, vote logs and databases are the real
+less than wall time, and where it goes. Engines, mempools, loops, vote logs and databases are the real
 ones; a link is a call of the other loop with the encoded frame, on the next turn.
 """
 
 import argparse
 import asyncio
-import cProfile
 import itertools
-import pstats
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.breakdown import Sampler
 from benchmarks.consortium import Consortium, make_consortium
 from benchmarks.load import enrolments, submissions
 from consensus.ports import Send
@@ -108,7 +107,7 @@ class Measured:
 
 
 async def run(
-    consortium: Consortium, raws: Iterator[bytes], *, concurrent: int, count: int, profile: cProfile.Profile | None
+    consortium: Consortium, raws: Iterator[bytes], *, concurrent: int, count: int, sampler: Sampler
 ) -> Measured:
     """Keep so many transactions waiting until `count` are final."""
     wired = Wired(consortium)
@@ -134,12 +133,9 @@ async def run(
     wired.applications[0].on_appended(on_appended)
     height = wired.durables[0].chain.head.header.height
     begin = time.process_time()
-    if profile:
-        profile.enable()
-    feed(concurrent)
-    await done.wait()
-    if profile:
-        profile.disable()
+    with sampler:
+        feed(concurrent)
+        await done.wait()
     cpu = time.process_time() - begin
     blocks = wired.durables[0].chain.head.header.height - height
     for loop in wired.loops:
@@ -152,7 +148,6 @@ async def run(
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--profile", action="store_true")
     parser.add_argument("--window", type=int, default=8)
     parser.add_argument("--accepted", action="store_true", help="enrolments instead of refused updates")
     parser.add_argument("--concurrent", type=int, nargs="*", default=[1, 16, 128, 1024])
@@ -164,10 +159,10 @@ def main() -> None:
         with tempfile.TemporaryDirectory(dir=".") as folder:
             consortium = make_consortium(Path(folder), parameters=parameters)
             make = enrolments if options.accepted else submissions
-            profile = cProfile.Profile(time.process_time) if options.profile else None
+            sampler = Sampler()
             raws = make(consortium.genesis, consortium.authors)
             wall = time.perf_counter()
-            found = asyncio.run(run(consortium, raws, concurrent=concurrent, count=count, profile=profile))
+            found = asyncio.run(run(consortium, raws, concurrent=concurrent, count=count, sampler=sampler))
             wall = time.perf_counter() - wall
         print(
             f"{concurrent:5} waiting: {found.transactions:6} tx in {found.blocks:5} blocks, "
@@ -175,9 +170,8 @@ def main() -> None:
             f"{found.cpu / 4 / found.blocks * 1e6:7.0f} us/block; "
             f"{found.bytes_sent / 4 / found.blocks:7.0f} B/block; wall {wall:.2f} s"
         )
-        if profile:
-            pstats.Stats(profile).sort_stats("tottime").print_stats(45)
-            pstats.Stats(profile).sort_stats("cumtime").print_stats(70)
+        for kind, part in sampler.parts():
+            print(f"      {100 * part:5.1f} %  {kind}")
 
 
 if __name__ == "__main__":

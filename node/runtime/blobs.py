@@ -9,7 +9,9 @@ from pathlib import Path
 import structlog
 
 from contracts import queries
+from contracts.chain import ExecutedBlock
 from ledger.blobs import BlobFacts, ModelFacts, UpdateFacts
+from ledger.entries import ActionEntry, RoundDecided, RoundVoided
 from ledger.errors import Undecidable
 from ledger.hashing import ZERO_DIGEST, Digest
 from ledger.keys import PublicKey
@@ -176,6 +178,16 @@ class LocalBlobs:
     def _with_view(self, digest: Digest) -> list[Digest]:
         facts = self.store.record(digest).facts
         return [digest, facts.view] if isinstance(facts, ModelFacts) and self.store.has(facts.view) else [digest]
+
+    def on_appended(self, executed: ExecutedBlock) -> None:
+        """Delete updates of rounds that a block has put out of reach of what their task retains."""
+        for entry in executed.entries:
+            if isinstance(entry, ActionEntry) and isinstance(entry.action, RoundDecided | RoundVoided):
+                task = queries.task(self.state, entry.action.task)
+                assert task is not None
+                old = entry.action.round - task.spec.retain_rounds
+                if old >= 1:
+                    self.forget_round(entry.action.task, RoundNumber(old))
 
     def forget_round(self, task: str, number: RoundNumber) -> None:
         """Delete the updates of a round that no longer has to be kept, save those that another round still needs."""

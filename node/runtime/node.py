@@ -16,11 +16,11 @@ from consensus.replica import ends_era
 from contracts import queries
 from contracts.chain import ExecutedBlock
 from ledger.encoding import encode
-from ledger.entries import Accepted, ActionEntry, RoundDecided, RoundVoided, TransactionEntry
+from ledger.entries import Accepted, TransactionEntry
 from ledger.errors import QuorateError
 from ledger.evidence import ProvenOffence
 from ledger.parameters import PROTOCOLS_KNOWN
-from ledger.quantities import Era, Height, RoundNumber, ValidatorId
+from ledger.quantities import Era, Height, ValidatorId
 from ledger.transactions import Body, ChangeValidators
 from ledger.validators import ValidatorSet
 from node.config import Configuration
@@ -181,7 +181,8 @@ class Node:
             self._log_entries,
             self._holding.on_appended,
             self.api.on_appended,
-            self._forget_rounds,
+            self._blobs.on_appended,
+            lambda _: self._committee.look(),
             self._look_at_protocol,
         ):
             self.application.on_appended(listener)
@@ -386,17 +387,6 @@ class Node:
 
     def _log_entries(self, executed: ExecutedBlock) -> None:
         log_entries(executed, view=self.loop.engine.view)
-
-    def _forget_rounds(self, executed: ExecutedBlock) -> None:
-        """Delete updates that no longer have to be kept, and see whether a round is to be aggregated."""
-        for entry in executed.entries:
-            if isinstance(entry, ActionEntry) and isinstance(entry.action, RoundDecided | RoundVoided):
-                task = queries.task(self.chain.state, entry.action.task)
-                assert task is not None
-                old = entry.action.round - task.spec.retain_rounds
-                if old >= 1:
-                    self._blobs.forget_round(entry.action.task, RoundNumber(old))
-        self._committee.look()
 
     def _look_at_protocol(self, _executed: ExecutedBlock) -> None:
         """Stop before the first block whose rules this software does not know, once the one below it is everywhere."""
