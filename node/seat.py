@@ -109,7 +109,7 @@ def _adopt(home: Home, member: Validator) -> None:
     moves = [(home.staged_key(purpose), home.key(purpose)) for purpose in SEAT_KEYS]
     for purpose, public, (staged, current) in zip(SEAT_KEYS, recorded, moves, strict=True):
         if staged.exists() and load_key(staged, purpose).public == public:
-            if purpose is KeyPurpose.VOTE and used_vote_key(home) is None:
+            if purpose is KeyPurpose.VOTE and not used_vote_key(home):  # a restored home is marked without a name
                 note_used_vote_key(home, home.load_key(KeyPurpose.VOTE).public)
             _move(staged, current)
     staged = home.staged_credential

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.errors import ConfigurationError
+from ledger.quantities import TimeMs
 from node import seat
 from node.config import Configuration, LinkSection, load
 from node.home import Home
@@ -14,7 +15,7 @@ from node.keystore import KeyPurpose
 from node.runtime import opening
 from node.runtime.node import Node
 from node.runtime.opening import Durable
-from node.seat import note_used_vote_key, used_vote_key
+from node.seat import note_used_vote_key, stage_keys, take_seat, used_vote_key
 from tests.consortium import signing_key
 from tests.network import make_homes
 
@@ -65,6 +66,23 @@ def test_a_lost_vote_log_is_not_made_anew_for_the_same_key(home: Home) -> None:
 def test_a_key_that_is_not_the_one_that_voted_gets_a_vote_log(home: Home) -> None:
     note_used_vote_key(home, signing_key("the key before").public)
     durable = open_data(home)
+    durable.prepare_vote_log(home, home.load_genesis())
+    assert durable.vote_log is not None
+    assert used_vote_key(home) == home.load_key(KeyPurpose.VOTE).public.hex()
+    durable.close()
+
+
+def test_a_restored_home_votes_with_the_key_that_a_rotation_gave_it(home: Home) -> None:
+    """The mark of a restored home names no key; what it stands for is the key that was there before the rotation."""
+    stage_keys(home, link_address="127.0.0.1:1", rest_url="", now=TimeMs(0), vote_key_only=True)
+    before, recorded = home.staged_key(KeyPurpose.VOTE), home.key(KeyPurpose.VOTE)
+    aside = recorded.with_suffix(".aside")
+    recorded.replace(aside)
+    before.replace(recorded)
+    aside.replace(before)  # now the chain records the staged key, and the present one is of the past
+    home.vote_key_used.touch(mode=0o600)
+    durable = open_data(home)
+    take_seat(home, home.load_genesis(), durable.chain.state)
     durable.prepare_vote_log(home, home.load_genesis())
     assert durable.vote_log is not None
     assert used_vote_key(home) == home.load_key(KeyPurpose.VOTE).public.hex()
