@@ -3,9 +3,12 @@
 import re
 import shutil
 import subprocess
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+import typer
+from typer.core import TyperGroup
 
 from node.errors import OperatorNeeded
 from quorate.cli import COMMANDS
@@ -14,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 UNIT = ROOT / "docs" / "quorate.service"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-COMMAND = re.compile(r"`quorate ([a-z]+)|^quorate ([a-z]+)", re.MULTILINE)
+COMMAND = re.compile(r"(?:`|^(?:\$ )?)quorate ([a-z]+)(?: ([a-z]+))?", re.MULTILINE)
 
 
 def anchors(page: Path) -> set[str]:
@@ -36,8 +39,12 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_exist(page: Path) -> None:
-    named = {first or second for first, second in COMMAND.findall(page.read_text("utf-8"))}
-    assert named <= set(COMMANDS)
+    named = set(COMMAND.findall(page.read_text("utf-8")))
+    assert {first for first, _ in named} <= set(COMMANDS)
+    for first, second in named:
+        command = typer.main.get_command(import_module(f"quorate.commands.{first}").app)
+        if second and isinstance(command, TyperGroup):
+            assert second in command.commands, f"quorate {first} {second}"
 
 
 def test_the_service_unit_does_not_restart_what_waits_for_a_person() -> None:

@@ -2,7 +2,7 @@
 
 A log that is lost, or damaged where no crash can damage it, is a lost vote key: there is no way here to go on without
 it. `vote_groups` says how the two are told apart. The caller decides between `create` (with a new vote key) and `open`:
-a missing file under a chain that is above genesis must stop the node.
+a missing file of a key that has voted must not be made anew.
 """
 
 import fcntl
