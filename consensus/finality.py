@@ -52,7 +52,11 @@ def append_certified(replica: Replica, now: Moment, out: Effects) -> None:
 
 
 def _blocks_up_to(replica: Replica, certificate: CommitCertificate, now: Moment, out: Effects) -> list[CertifiedBlock]:
-    """Return the blocks above the head up to a certified one; none, having asked for it, if a body is missing."""
+    """Return the blocks above the head up to a certified one; none, having asked for it, if a body is missing.
+
+    Those below it get certificates of their own where the votes here make one: a checkpoint needs one.
+    """
+    quorum = replica.context.validators.quorum
     chain: list[CertifiedBlock] = []
     digest, height = certificate.digest, certificate.height
     while height > replica.head.height:
@@ -60,7 +64,8 @@ def _blocks_up_to(replica: Replica, certificate: CommitCertificate, now: Moment,
         if block is None:
             catch_up.ask_for_missing(replica, digest, certificate.height, now, out)
             return []
-        chain.append(CertifiedBlock(block=block, certificate=None if chain else certificate))
+        own = replica.tally.committed_at(height, digest, quorum=quorum) if chain else certificate
+        chain.append(CertifiedBlock(block=block, certificate=own))
         digest, height = block.header.parent, Height(block.header.height - 1)
     return chain[::-1]
 

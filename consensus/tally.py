@@ -83,10 +83,22 @@ class Tally:
             if below is not None and height >= below:
                 continue
             for digest in sorted({digest for digest, _ in slot.commits.values()}):
-                commits = _matching(slot.commits, digest)[:quorum]
-                if len(commits) == quorum:
-                    return CommitCertificate(era=self._era, view=view, height=height, digest=digest, commits=commits)
+                certificate = self._certificate(view, height, digest, quorum=quorum)
+                if certificate is not None:
+                    return certificate
         return None
+
+    def committed_at(self, height: Height, digest: Digest, *, quorum: int) -> CommitCertificate | None:
+        """Return a commit certificate for this block itself, of the greatest view that has one."""
+        crowded = [view for (view, at), slot in self._slots.items() if at == height and len(slot.commits) >= quorum]
+        found = (self._certificate(view, height, digest, quorum=quorum) for view in sorted(crowded, reverse=True))
+        return next((certificate for certificate in found if certificate is not None), None)
+
+    def _certificate(self, view: View, height: Height, digest: Digest, *, quorum: int) -> CommitCertificate | None:
+        commits = _matching(self._slots[view, height].commits, digest)[:quorum]
+        if len(commits) < quorum:
+            return None
+        return CommitCertificate(era=self._era, view=view, height=height, digest=digest, commits=commits)
 
     def prune(self, *, head: Height, view: View) -> None:
         """Forget slots that were appended and views that are long past."""

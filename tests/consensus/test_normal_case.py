@@ -3,13 +3,15 @@
 from itertools import permutations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from consensus.errors import ProtocolViolation
-from consensus.messages import FetchBody, Finality, Message, Proposal, Votes
+from consensus.messages import Blocks, FetchBlocks, FetchBody, Finality, Message, Proposal, Status, Votes
 from ledger.blocks import Block
 from ledger.hashing import sha256
-from ledger.quantities import Era, Height, TimeMs
+from ledger.quantities import Era, Height, TimeMs, View
 from ledger.votes import VoteKind
 from tests.consensus.bench import DRIFT_MS, Bench
 from tests.consensus.forge import Forge
@@ -187,6 +189,53 @@ def test_a_certificate_finalises_all_ancestors() -> None:
     bench.receive(3, Finality(certificate=WIDE.certificate(chain[2].header, 5)))
     assert [certified.certificate is not None for certified in bench.chain] == [False, False, True]
     assert bench.engine._replica.certificate is None, "nothing is left to be fetched"
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_each_block_of_a_batch_gets_the_certificate_that_the_votes_here_make(data: st.DataObject) -> None:
+    """A checkpoint within a batch needs one of its own; no block gets one of two views or for another block."""
+    bench = Bench(WIDE, 0)
+    chain = WIDE.chain(4)
+    other = WIDE.block(WIDE.genesis, b"other")
+    cast = data.draw(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 1), st.integers(0, 2)), max_size=18))
+    expected: dict[tuple[int, int], set[int]] = {}
+    first: set[tuple[int, int, int]] = set()
+    for who, view, place in cast:
+        header = other.header if place == 0 and data.draw(st.booleans()) else chain[place].header
+        bench.receive(who, WIDE.commit(who, header, view))
+        if (who, view, place) not in first and header == chain[place].header:
+            expected.setdefault((view, place), set()).add(who)
+        first.add((who, view, place))
+    bench.receive(1, *(Proposal(block=block) for block in chain[1:]))
+    bench.receive(3, Finality(certificate=WIDE.certificate(chain[3].header, 5)))
+    assert bench.height == 0
+    bench.receive(1, Proposal(block=chain[0]))
+    assert [certified.block for certified in bench.chain] == chain
+    certified_here = {place for (_, place), voters in expected.items() if len(voters) >= WIDE.quorum} | {3}
+    for place, certified in enumerate(bench.chain):
+        assert (certified.certificate is not None) is (place in certified_here)
+        if certified.certificate is not None:
+            certified.certificate.verify_for(
+                certified.block.header, WIDE.context.validators, chain_id=WIDE.context.chain_id
+            )
+
+
+def test_a_block_within_a_batch_is_served_with_its_own_certificate() -> None:
+    bench = Bench(WIDE, 0)
+    chain = WIDE.chain(3)
+    for who in (1, 2, 3):
+        bench.receive(who, *(WIDE.commit(who, block.header) for block in chain))
+    bench.receive(1, *(Proposal(block=block) for block in chain[::-1]))
+    (answer,) = bench.receive(2, FetchBlocks(start=Height(1), count=2))
+    assert isinstance(answer, Blocks)
+    assert [certified.block for certified in answer.blocks] == chain[:2]
+    assert all(certified.certificate is not None for certified in answer.blocks)
+    behind = Bench(WIDE, 2)
+    behind.receive(1, Status(era=Era(0), view=View(0), head=Height(9), base=Height(0)))
+    behind.receive(1, answer)
+    behind.tick()
+    assert behind.chain == list(answer.blocks)
 
 
 def test_a_late_vote_is_answered_with_the_heads_certificate_once_things_are_settled() -> None:
