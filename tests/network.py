@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,8 @@ from quorate.ports import free_ports
 
 WAIT_SECONDS = 60.0
 """Far longer than anything takes: tests wait for events, never for time."""
+STEADY = {"timing.view_ms": str(int(WAIT_SECONDS * 1000))}
+"""Settings with which no view ends while a test waits, however busy the machine: the default allows half a second."""
 
 
 def make_homes(folder: Path, *, validators: int = 4, trainers: int = 0) -> list[Home]:
@@ -77,6 +79,8 @@ class InProcessNetwork:
     """Several nodes in one event loop."""
 
     homes: list[Home]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What every node is started with, beside its own configuration: `table.key` to text."""
     nodes: list[Node] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set whenever any node has appended a block."""
@@ -116,7 +120,8 @@ class InProcessNetwork:
 
     def start(self, home: Home) -> Node:
         """Start the node of a home."""
-        node = Node(home, load(home.configuration, environment={}).configuration)
+        loaded = load(home.configuration, environment={}, options=self.settings)
+        node = Node(home, loaded.configuration)
         node.application.on_appended(lambda _: self.changed.set())
         node.start()
         return node
@@ -128,10 +133,12 @@ class InProcessNetwork:
 
 
 @asynccontextmanager
-async def running_network(folder: Path, *, validators: int = 4, trainers: int = 0) -> AsyncIterator[InProcessNetwork]:
+async def running_network(
+    folder: Path, *, validators: int = 4, trainers: int = 0, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[InProcessNetwork]:
     """Run validators until the block ends."""
     homes = make_homes(folder, validators=validators, trainers=trainers)
-    network = InProcessNetwork(homes=homes)
+    network = InProcessNetwork(homes=homes, settings=settings or {})
     try:
         network.nodes += [network.start(home) for home in homes[:validators]]
         yield network

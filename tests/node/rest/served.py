@@ -21,7 +21,7 @@ from node.rest.noun_schemas import Answer
 from node.rest.schemas import Problem
 from node.rest.server import RestServer
 from node.runtime.api import NodeApi
-from tests.network import InProcessNetwork, running_network
+from tests.network import STEADY, InProcessNetwork, running_network
 from tests.node.runtime.sites import TASK, Sites, open_task
 
 T = TypeVar("T")
@@ -85,7 +85,7 @@ def served_network(folder: Path) -> Iterator[Served]:
 
 async def _serve(folder: Path, started: Future[Served], ending: threading.Event) -> None:
     try:
-        async with running_network(folder, trainers=1) as network:
+        async with running_network(folder, trainers=1, settings=STEADY) as network:
             sites = await open_task(network, rounds=2)
             await asyncio.gather(*(sites.take_part(site, 1, node=site % 4) for site in range(5)))
             await network.until(lambda: _is_decided(network))

@@ -16,7 +16,7 @@ from ledger.transactions import EnrolParticipant
 from node.runtime.node import Node
 from node.storage.errors import HomeInUse
 from tests.consortium import signing_key
-from tests.network import WAIT_SECONDS, InProcessNetwork, make_homes, running_network, signed
+from tests.network import STEADY, WAIT_SECONDS, InProcessNetwork, make_homes, running_network, signed
 
 
 def enrolment(name: str, *, organisation: str = "org-0") -> EnrolParticipant:
@@ -168,7 +168,7 @@ def test_garbage_of_a_peer_is_counted_and_harms_nothing(tmp_path: Path) -> None:
 
 def test_each_transaction_is_one_log_line_with_height_view_and_verdict(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with running_network(tmp_path) as network:
+        async with running_network(tmp_path, settings=STEADY) as network:
             with capture_logs() as written:
                 raw = encode(signed(network.operator(0), enrolment("a"), network.genesis))
                 identity = network.nodes[0].api.submit(raw)
