@@ -40,6 +40,7 @@ NAMES = {
     "quorate_transactions",
     "quorate_view_changes",
     "quorate_protocol_violations",
+    "quorate_equivocations",
 }
 
 
