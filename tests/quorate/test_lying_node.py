@@ -103,7 +103,7 @@ def test_an_answer_of_another_form_is_the_nodes_fault(
         del content[field]
 
     def run() -> tuple[int, str]:
-        if arguments[0] != "node":
+        if arguments[0] != "status":
             return lies(commands, walk, path, change, *arguments)
 
         def tamper(exchange: Exchange) -> Exchange:

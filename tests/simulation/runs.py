@@ -78,6 +78,8 @@ def _add_villain(world: World, villain: Villain) -> None:
     match villain.kind:
         case "twin":
             world.add_twin(villain.who, villain.audience)
+        case "double":
+            world.add_twin(villain.who, None)
         case "liar":
             world.add_liar(villain.who, rate=villain.rate)
         case "peer":

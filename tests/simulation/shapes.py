@@ -43,7 +43,8 @@ class Villain:
     """A validator that is not honest, or not well."""
 
     kind: str
-    """twin, liar, peer (lies to who is catching up), slow (a primary just under the timeout), deaf, mute."""
+    """twin (two processes, each heard by a part), double (both heard by all), liar, peer (lies to who is catching up),
+    slow (a primary just under the timeout), deaf, mute."""
     who: ValidatorId
     audience: frozenset[ValidatorId] = frozenset()
     rate: float = 0.0
@@ -97,7 +98,7 @@ def _mixed(seed: int, chance: random.Random) -> Shape:
         jump=chance.choice([0.0, 0.0, 0.2]),
         cut=chance.choice([0.0, 0.1]),
     )
-    kind = chance.choice(["none", "twin", "twin", "liar", "liar", "peer", "slow", "deaf", "mute", "mute"])
+    kind = chance.choice(["none", "twin", "twin", "double", "liar", "liar", "peer", "slow", "deaf", "mute"])
     changes, learners = _changes(chance, size) if chance.random() < 0.3 else ((), 0)
     return Shape(
         seed=seed,
@@ -115,7 +116,7 @@ def _mixed(seed: int, chance: random.Random) -> Shape:
 def _harsh(seed: int, chance: random.Random) -> Shape:
     size = chance.choice([4, 4, 4, 5, 6, 7])
     faults = Faults(loss=0.05, duplicate=0.2, delay=0.05, busy=0.1, crash=0.02, cut=0.1)
-    kind = chance.choice(["none", "liar", "liar", "twin", "mute"])
+    kind = chance.choice(["none", "liar", "liar", "twin", "double", "mute"])
     changes, learners = _changes(chance, size) if chance.random() < 0.3 else ((), 0)
     return Shape(
         seed=seed,
@@ -133,7 +134,7 @@ def _harsh(seed: int, chance: random.Random) -> Shape:
 def _cut(seed: int, chance: random.Random) -> Shape:
     size = chance.choice([4, 4, 4, 4, 5, 6, 7])
     crash = chance.choice([0.0, 0.0, 0.01])
-    kind = chance.choice(["none", "none", "twin", "liar", "mute"])
+    kind = chance.choice(["none", "none", "twin", "double", "liar", "mute"])
     return Shape(
         seed=seed,
         family="cut",

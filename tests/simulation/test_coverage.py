@@ -56,7 +56,7 @@ def test_the_seeds_of_the_tests_draw_every_size_fault_family_and_kind_of_byzanti
     for name in {*Faults.__slots__} - {"partition"}:  # that one is for worlds that tests make themselves
         assert len({getattr(shape.faults, name) for shape in shapes}) > 1, name
     kinds = [villain.kind for shape in shapes for villain in shape.villains]
-    assert {"twin", "liar", "peer", "slow", "deaf", "mute"} <= {*kinds}
+    assert {"twin", "double", "liar", "peer", "slow", "deaf", "mute"} <= {*kinds}
     assert {trouble.kind for shape in shapes for trouble in shape.troubles} == {*TROUBLES}
     assert any(shape.learners for shape in shapes)
     assert any(errand.again for shape in shapes for errand in shape.errands)

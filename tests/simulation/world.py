@@ -123,10 +123,12 @@ class World:
         """Return how far a wall clock is off, in milliseconds."""
         return int(1000 * self.faults.skew * self.chance.uniform(-1, 1))
 
-    def add_twin(self, who: ValidatorId, audience: frozenset[ValidatorId]) -> None:
-        """Make a validator Byzantine: a second engine with the same key, each heard by one part of the others."""
+    def add_twin(self, who: ValidatorId, audience: frozenset[ValidatorId] | None) -> None:
+        """Make a validator Byzantine: a second engine with the same key, each heard by a part of the others, or all."""
         node = self.nodes[who]
-        node.honest, node.audience = False, frozenset(self.context.validators.ids) - audience - {who}
+        node.honest = False
+        if audience is not None:
+            node.audience = frozenset(node.id for node in self.nodes) - audience - {who}
         twin = self._new_node(who)
         twin.skew_ms, twin.audience, twin.honest = node.skew_ms, audience, False
         self.nodes.append(twin)
