@@ -73,6 +73,8 @@ class Crash:
     def _voted_for(self, killed: int, height: int) -> bool:
         """Look, at the restarted validator itself, whether the certificate of a block carries its own vote."""
         certificate = self.scene.get(f"/v1/blocks/{height}", node=killed)["certificate"]
+        if certificate is None:
+            return False  # finalised by that of a later block
         voted = any(commit["validator"] == killed for commit in certificate["commits"])
         if voted:
             self.stage.say(f"validator {killed} votes again: its COMMIT is in its certificate of block {height}")
