@@ -15,8 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.simulation.mutation import NotPlanted
+from tests.simulation.planting import Bug
 from tests.simulation.runs import run_seed
-from tests.simulation.zoo_bugs import BUGS, Bug
+from tests.simulation.zoo_bugs import BUGS
 
 SEEDS_MAX = 10_000
 REPORT = Path("build/zoo.json")
