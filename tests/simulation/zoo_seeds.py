@@ -1,0 +1,42 @@
+"""The seed under which each bug of the zoo was found, as a hunt has shown it: run in every test.
+
+Bugs that are not here are still hunted; docs/reliability.md names them.
+"""
+
+KILLED_BY: dict[str, int] = {
+    "B2 quorum of 2f+1 where n is not 3f+1": 0,
+    "quorum of 2f": 0,
+    "B2 commit certificate of a quorum less one": 0,
+    "prepared with one backup too few": 0,
+    "the primary's own prepare counts": 0,
+    "B5 one signer counted twice": 21,
+    "certificate mixed over views": 5,
+    "signature cache that leaves the signature out": 5,
+    "commit without a prepared certificate": 0,
+    "commit without the prefix rule": 3,
+    "prefix from another view": 37,
+    "votes in a view that was left": 10,
+    "votes in a view that it has not entered": 0,
+    "a second proposal of one primary is accepted": 10,
+    "votes for another block than NEW-VIEW carried over": 5,
+    "child of the block that ends an era prepared early": 10,
+    "bodies are not compared with their header": 2,
+    "B6 votes leave before they are synced": 0,
+    "body not stored before PREPARE": 0,
+    "pre-prepare not stored before PREPARE": 0,
+    "B7 prepared certificate not stored before COMMIT": 0,
+    "VIEW-CHANGE not stored before it is sent": 22,
+    "NEW-VIEW not stored before it is acted on": 0,
+    "votes not restored after a crash": 2,
+    "prepared certificates not restored after a crash": 2,
+    "VIEW-CHANGE not restored after a crash": 7,
+    "B9 vote log cut above the appended head": 2,
+    "vote log cut with the view that was entered": 2,
+    "B1 VIEW-CHANGE without prepared certificates": 1,
+    "VIEW-CHANGE omits the highest prepared height": 1,
+    "VIEW-CHANGE built anew when it is resent": 1,
+    "NEW-VIEW of q-1 view changes": 0,
+    "NEW-VIEW forgets what was prepared": 2,
+    "view changes for several views make one NEW-VIEW": 4,
+    "B13 the wait for a NEW-VIEW has no end": 0,
+}
