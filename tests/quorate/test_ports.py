@@ -14,3 +14,8 @@ def test_a_port_is_given_out_once_though_it_is_free_again(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(random.SystemRandom, "randint", lambda *_: next(drawn))  # draws what was given out before
     assert not {first, second} & {*ports.free_ports(2)}
+
+
+def test_the_environment_names_another_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ports.PORTS_VARIABLE, "31000-31063")
+    assert all(31_000 <= port <= 31_063 for port in ports.free_ports(12))
