@@ -10,8 +10,9 @@ import pprint
 import sys
 
 from tests.simulation.campaign import CHUNK, Tally, code_digest, run
+from tests.simulation.families import draw
 from tests.simulation.runs import build, run_world
-from tests.simulation.shapes import Shape, draw
+from tests.simulation.shapes import Shape
 from tests.simulation.shrinking import shrink
 
 FRESH_CHUNKS = 40_000_000

@@ -55,8 +55,9 @@ class Liar:
         self._catch_up_only = catch_up_only
         self._past: list[Message] = []
 
-    def say(self, message: Message) -> list[Message]:
+    def say(self, message: Message, to: ValidatorId) -> list[Message]:
         """Return what one peer hears instead of a message."""
+        del to  # each hears something of its own, whoever it is
         self._past = [*self._past[-PAST_MAX:], message]
         truthful = self._catch_up_only and not isinstance(message, Blocks | Finality | Proposal | Status)
         if truthful or self._chance.random() >= self._rate:

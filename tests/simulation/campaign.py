@@ -15,8 +15,8 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tests.simulation.families import draw
 from tests.simulation.runs import failure_of
-from tests.simulation.shapes import draw
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build" / "simulation"

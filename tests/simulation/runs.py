@@ -4,9 +4,10 @@ import random
 
 from tests.simulation import memo, troubles
 from tests.simulation.bounds import check_bounds
+from tests.simulation.families import draw
 from tests.simulation.faults import NO_FAULTS
 from tests.simulation.node import Node
-from tests.simulation.shapes import Errand, Shape, Trouble, Villain, draw
+from tests.simulation.shapes import Errand, Shape, Trouble, Villain
 from tests.simulation.violation import Violation
 from tests.simulation.world import World
 

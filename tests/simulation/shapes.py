@@ -1,23 +1,16 @@
 """The shape of a run: everything that is decided before it begins, drawn from its seed, and small enough to be shrunk.
 
-Three families share the seeds. `mixed` runs draw everything; `harsh` ones are small, and much goes wrong in them;
-`cut` ones let an adversary decide, view by view and phase by phase, whom which votes reach: the splits in which the
-bugs of view changes live, and which chance alone hardly ever draws four times in a row.
+What is drawn is the `families`' business.
 """
 
-import random
 from dataclasses import dataclass, replace
 
-from ledger.quantities import ValidatorId, faulty_max
+from ledger.quantities import ValidatorId
 from tests.simulation.chain import ADD, REMOVE, ROTATE
 from tests.simulation.cuts import Cuts
 from tests.simulation.faults import Faults
 
 FAULTY_SECONDS = 8.0
-CUT_SECONDS = 14.0
-"""Enough for four views, each twice as long as the one before."""
-REAL_RATE = 0.2
-TROUBLES = ["split", "one-way", "censor", "alone", "primary", "pause", "restart-all", "clog", "full-disk"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,125 +65,7 @@ class Shape:
     """Processes beside the validators of the first era, which items may admit."""
 
 
-def draw(seed: int) -> Shape:
-    """Return the shape of a seed's run."""
-    chance = random.Random(f"shape {seed}")
-    family = chance.choices(["mixed", "harsh", "cut"], weights=[5, 3, 4])[0]
-    shape = {"mixed": _mixed, "harsh": _harsh, "cut": _cut}[family](seed, chance)
-    return really(shape) if random.Random(f"stack {seed}").random() < REAL_RATE else shape
-
-
 def really(shape: Shape) -> Shape:
     """Return the same run over a node's own storage and contracts; the validator set stays as it is."""
     errands = tuple(errand for errand in shape.errands if errand.item[:1] not in {ADD, REMOVE, ROTATE})
     return replace(shape, is_real=True, errands=errands, learners=0)
-
-
-def _mixed(seed: int, chance: random.Random) -> Shape:
-    size = chance.choice([4, 4, 4, 5, 6, 7, 8, 9])
-    faults = Faults(
-        loss=chance.choice([0.0, 0.0, 0.05, 0.3]),
-        duplicate=chance.choice([0.0, 0.2, 0.5]),
-        delay=chance.choice([0.005, 0.02, 0.1, 0.4]),
-        busy=chance.choice([0.0, 0.0, 0.01, 0.2]),
-        crash=chance.choice([0.0, 0.002, 0.01, 0.03]),
-        skew=chance.choice([0.0, 1.0, 3.0]),
-        jump=chance.choice([0.0, 0.0, 0.2]),
-        cut=chance.choice([0.0, 0.1]),
-    )
-    kind = chance.choice(["none", "twin", "twin", "double", "liar", "liar", "peer", "slow", "deaf", "mute"])
-    changes, learners = _changes(chance, size) if chance.random() < 0.3 else ((), 0)
-    return Shape(
-        seed=seed,
-        family="mixed",
-        size=size,
-        window=chance.choice([1, 1, 1, 2, 4, 16, 64]),
-        faults=faults,
-        errands=_errands(chance, chance.randint(3, 20), FAULTY_SECONDS, changes),
-        troubles=_troubles(chance, chance.choice([0, 0, 1, 3]), FAULTY_SECONDS),
-        villains=_villains(chance, kind, size),
-        learners=learners,
-    )
-
-
-def _harsh(seed: int, chance: random.Random) -> Shape:
-    size = chance.choice([4, 4, 4, 5, 6, 7])
-    faults = Faults(loss=0.05, duplicate=0.2, delay=0.05, busy=0.1, crash=0.02, cut=0.1)
-    kind = chance.choice(["none", "liar", "liar", "twin", "double", "mute"])
-    changes, learners = _changes(chance, size) if chance.random() < 0.3 else ((), 0)
-    return Shape(
-        seed=seed,
-        family="harsh",
-        size=size,
-        window=chance.choice([1, 1, 2, 4]),
-        faults=faults,
-        errands=_errands(chance, chance.randint(3, 10), FAULTY_SECONDS, changes),
-        troubles=_troubles(chance, chance.choice([2, 4]), FAULTY_SECONDS),
-        villains=_villains(chance, kind, size),
-        learners=learners,
-    )
-
-
-def _cut(seed: int, chance: random.Random) -> Shape:
-    size = chance.choice([4, 4, 4, 4, 5, 6, 7])
-    crash = chance.choice([0.0, 0.0, 0.01])
-    kind = chance.choice(["none", "none", "twin", "double", "liar", "mute"])
-    return Shape(
-        seed=seed,
-        family="cut",
-        size=size,
-        window=chance.choice([1, 2, 2, 3, 4]),
-        seconds=CUT_SECONDS,
-        faults=Faults(delay=0.01, busy=0.005, crash=crash),
-        errands=_errands(chance, chance.randint(2, 8), CUT_SECONDS, ()),
-        villains=_villains(chance, kind, size),
-        cuts=Cuts(seed=seed, views=chance.randint(1, 5), closed=chance.random() < 0.7),
-    )
-
-
-def _errands(chance: random.Random, count: int, seconds: float, changes: tuple[bytes, ...]) -> tuple[Errand, ...]:
-    storm = chance.random() < 0.2
-    items = [f"item {number}".encode() for number in range(count)] + list(changes)
-    errands = []
-    for item in items:
-        at = chance.uniform(0.0, 0.8 * seconds)
-        again = tuple(at + chance.expovariate(1.0) for _ in range(chance.randint(1, 6) if storm else 0))
-        errands.append(Errand(item=item, at=at, again=again))
-    return tuple(errands)
-
-
-def _changes(chance: random.Random, size: int) -> tuple[tuple[bytes, ...], int]:
-    """Return items that change the set, in any order without leaving it more Byzantine members than it can bear."""
-    learners = chance.randint(0, 2)
-    items = [ADD + str(size + number).encode() for number in range(learners)]
-    if chance.random() < 0.5:
-        items.append(ROTATE + str(chance.randrange(size)).encode())
-    if faulty_max(size - 1) == faulty_max(size) and chance.random() < 0.5:
-        items.append(REMOVE + str(chance.randrange(size)).encode())
-    return tuple(items), learners
-
-
-def _troubles(chance: random.Random, count: int, seconds: float) -> tuple[Trouble, ...]:
-    return tuple(
-        Trouble(kind=chance.choice(TROUBLES), at=chance.uniform(0.0, seconds - 1), seconds=chance.uniform(0.5, 4.0))
-        for _ in range(count)
-    )
-
-
-def _villains(chance: random.Random, kind: str, size: int) -> tuple[Villain, ...]:
-    if kind == "none":
-        return ()
-    villains = []
-    for who in chance.sample(range(size), faulty_max(size)):
-        others = [ValidatorId(other) for other in range(size) if other != who]
-        count = len(others) // 2 if kind == "deaf" else chance.randint(1, len(others) - 1)
-        villains.append(
-            Villain(
-                kind=kind,
-                who=ValidatorId(who),
-                audience=frozenset(chance.sample(others, count)),
-                rate=chance.choice([0.05, 0.3, 0.8]),
-                at=chance.uniform(0.0, FAULTY_SECONDS),
-            )
-        )
-    return tuple(villains)

@@ -12,8 +12,8 @@ from consensus.messages import Message
 from ledger.evidence import OffenceKind
 from ledger.quantities import ValidatorId
 from tests.simulation.accusing import LawlessWorld, Transcript, lawless, prove
+from tests.simulation.families import draw
 from tests.simulation.runs import build, run_world
-from tests.simulation.shapes import draw
 
 
 def named(world: LawlessWorld) -> set[int]:

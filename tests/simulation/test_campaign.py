@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.campaign import CHUNK, Tally, run
+from tests.simulation.families import draw
 from tests.simulation.runs import failure_of
-from tests.simulation.shapes import Shape, draw
+from tests.simulation.shapes import Shape
 from tests.simulation.shrinking import shrink
 from tests.simulation.zoo_bugs import BUGS
 

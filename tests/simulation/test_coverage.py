@@ -3,9 +3,9 @@
 import pytest
 
 from ledger.quantities import ValidatorId
+from tests.simulation.families import TROUBLES, draw
 from tests.simulation.faults import Faults
 from tests.simulation.runs import run_world
-from tests.simulation.shapes import TROUBLES, draw
 from tests.simulation.test_simulation import FIRST, SEEDS
 from tests.simulation.world import World
 

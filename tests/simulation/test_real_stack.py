@@ -7,8 +7,9 @@ import pytest
 
 from node.storage.chain_store import ChainStore
 from tests.simulation import real
+from tests.simulation.families import draw
 from tests.simulation.runs import run_shape
-from tests.simulation.shapes import draw, really
+from tests.simulation.shapes import really
 from tests.simulation.violation import Violation
 
 MEMBERS = real.members(4, 1)

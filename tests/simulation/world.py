@@ -336,7 +336,7 @@ class World:
             heard = node.audience is None or peer.id in node.audience
             hears = peer.audience is None or node.id in peer.audience
             if meant and heard and hears:
-                for said in [message] if node.liar is None else map(travelled, node.liar.say(message)):
+                for said in [message] if node.liar is None else map(travelled, node.liar.say(message, peer.id)):
                     self._transmit(node, peer, said)
 
     def _transmit(self, node: Node, peer: Node, message: Message) -> None:
@@ -350,7 +350,7 @@ class World:
         cut = (node.id, peer.id) in self.cut_links or any((kind, peer.id) in self.censored for kind in kinds(message))
         dropped = self.tap is not None and not self.tap(node.id, peer.id, message)
         if self.cuts is not None:
-            dropped = dropped or not self.cuts.lets_through(peer.id, message, size=self.size)
+            dropped = dropped or not self.cuts.lets_through(node.id, peer.id, message, size=self.size)
         if split or cut or dropped or self.chance.random() < self.faults.loss:
             self.happened["lost"] += 1
             return
