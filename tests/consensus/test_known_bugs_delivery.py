@@ -45,7 +45,7 @@ def test_b3_a_primary_that_starves_some_and_a_silent_validator_block_no_caller(s
     items = [f"item {number}".encode() for number in range(10)]
     for number, item in enumerate(items):
         for node in world.nodes:
-            world.at(number * 0.5, lambda node=node, item=item: world.submit(node, item))  # type: ignore[misc]
+            world.at(number * 0.5, world.submit, node, item)
 
     def answered() -> bool:
         applications = [world.nodes[who].application for who in starved]

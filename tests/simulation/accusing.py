@@ -207,6 +207,6 @@ def lawless(seed: int, *, size: int, window: int = 1) -> LawlessWorld:
     world.start_all()
     for number, item in enumerate(ITEMS):
         for node in world.nodes:
-            world.at(chance.uniform(0.0, 1.0) + number, lambda node=node, item=item: world.submit(node, item))  # type: ignore[misc]
+            world.at(chance.uniform(0.0, 1.0) + number, world.submit, node, item)
     world.run(SECONDS)
     return world

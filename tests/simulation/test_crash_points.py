@@ -25,14 +25,14 @@ def run(window: int, crash_at: int | None, keeps: int | None = None) -> World:
     world = World(size=4, seed=5, window=window, faults=QUIET, crash_at=crash_at, crash_keeps=keeps)
     world.start_all()
     for node in world.nodes:
-        world.at(0.0, lambda node=node: world.submit(node, ITEMS[0]))  # type: ignore[misc]
-        world.at(0.3, lambda node=node: world.submit(node, ITEMS[1]))  # type: ignore[misc]
+        world.at(0.0, world.submit, node, ITEMS[0])
+        world.at(0.3, world.submit, node, ITEMS[1])
     primary = world.context.primary(world.nodes[0].engine.view)  # type: ignore[union-attr]
     world.at(0.2, lambda: world.groups.update({who: int(who == primary) for who in world.context.validators.ids}))
     world.at(2.0, world.groups.clear)
     for node in world.nodes:
         for item in ITEMS:  # a process that has lost them hears of them again
-            world.at(5.0, lambda node=node, item=item: world.submit(node, item))  # type: ignore[misc]
+            world.at(5.0, world.submit, node, item)
     if not world.run(60.0, done=lambda: settled(world, ITEMS)):
         raise Violation(f"liveness after a crash at point {crash_at}")
     return world

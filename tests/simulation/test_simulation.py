@@ -40,7 +40,7 @@ def test_a_run_without_faults_changes_no_view_and_says_little() -> None:
     items = [f"item {number}".encode() for number in range(40)]
     for number, item in enumerate(items):
         for node in world.nodes:
-            world.at(number * 0.1, lambda node=node, item=item: world.submit(node, item))  # type: ignore[misc]
+            world.at(number * 0.1, world.submit, node, item)
     assert world.run(20.0, done=lambda: settled(world, items))
     assert all(node.engine is not None and node.engine.view == 0 for node in world.nodes)
     blocks = len(world.nodes[0].disk.blocks)

@@ -65,7 +65,7 @@ def delay_proposals(world: World, slow: frozenset[ValidatorId], seconds: float, 
         if all(vote.kind is not VoteKind.PRE_PREPARE for vote in message.bundle.votes):
             return True
         peer = world.nodes[receiver]
-        world.at(world.now + seconds, lambda: world._deliver(sender, peer, message, world.sent.total()))
+        world.at(world.now + seconds, world._deliver, sender, peer, message, world.sent.total())
         return False
 
     world.tap = tap

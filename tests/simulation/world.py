@@ -1,31 +1,26 @@
-"""The world of a run: one event queue, one seed; network, clocks, disks and crashes are all drawn from it."""
+"""The world of a run: processes on a network, their clocks, disks and crashes, all drawn from one seed."""
 
-import heapq
 import random
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from consensus.engine import Engine
 from consensus.errors import ProtocolViolation
 from consensus.learner import Learner
-from consensus.messages import Message, Votes
 from consensus.new_view import EraContext
-from consensus.ports import Effects, Moment
+from consensus.ports import Effects, Moment, Send
 from consensus.records import decode_record
 from consensus.replica import ends_era
 from ledger.blocks import BlockHeader
 from ledger.certificates import CertifiedBlock
 from ledger.evidence import Offence
-from ledger.hashing import Digest, sha256
-from ledger.quantities import Era, Height, TimeMs, ValidatorId, View
-from ledger.votes import VoteKind
+from ledger.hashing import sha256
+from ledger.quantities import Era, Height, TimeMs, ValidatorId
 from tests.simulation import real
 from tests.simulation.byzantine import Liar
 from tests.simulation.chain import EPOCH_MS, era_context, genesis_header, set_named, vote_key
 from tests.simulation.checker import Checker
-from tests.simulation.cuts import Cuts
-from tests.simulation.faults import NO_FAULTS, Faults, kinds, travelled
+from tests.simulation.faults import NO_FAULTS
+from tests.simulation.network import Network
 from tests.simulation.node import Crash, Node
 from tests.simulation.verifier import Electorate
 from tests.simulation.violation import Violation
@@ -35,56 +30,29 @@ DRIFT_MS = 5_000
 
 
 @dataclass(slots=True)
-class World:
+class World(Network):
     """A cluster of engines and everything around them."""
 
-    size: int
-    """Validators of the first era."""
-    seed: int
     window: int = 1
     is_real: bool = False
     """Whether a node's own application, store and vote log are below the engines."""
-    faults: Faults = NO_FAULTS
     crash_at: int | None = None
     """Crash at exactly this persist point, counted over the whole run, and nowhere else."""
     crash_keeps: int | None = None
     """How many of the records that are not synced survive a crash; None: chance decides."""
-    now: float = 0.0
-    chance: random.Random = field(init=False)
     context: EraContext = field(init=False)
     """Of the first era."""
     rules: VoteRules = field(init=False)
     genesis: BlockHeader = field(init=False)
-    nodes: list[Node] = field(default_factory=list)
     checker: Checker = field(init=False)
     transcript: list[str] = field(default_factory=list)
-    groups: dict[ValidatorId, int] = field(default_factory=dict)
-    """Side of the partition that a validator is on; empty: no partition."""
-    cut_links: set[tuple[ValidatorId, ValidatorId]] = field(default_factory=set)
-    """Directions, sender and receiver, in which nothing arrives."""
-    clogged: dict[tuple[ValidatorId, ValidatorId], float] = field(default_factory=dict)
-    """Seconds that everything needs in addition, by sender and receiver."""
-    cuts: Cuts | None = None
-    """An adversary that decides whom which votes reach, until the network heals."""
-    censored: set[tuple[str, ValidatorId]] = field(default_factory=set)
-    """Kinds of messages and votes that do not arrive at some validators."""
     points: list[tuple[str, list[bytes]]] = field(default_factory=list)
     """Persist points passed so far, each with the records that were written and not synced."""
-    sent: Counter[str] = field(default_factory=Counter)
-    """Messages put on the wire, by kind."""
     convicted: set[Offence] = field(default_factory=set)
     """Offences that honest replicas have found out or heard of."""
-    happened: Counter[str] = field(default_factory=Counter)
-    """Faults that did happen, so that tests can tell a harsh run from a lucky one."""
-    tap: Callable[[ValidatorId, ValidatorId, Message], bool] | None = None
-    """Decides whether a message is delivered at all: directed scenarios."""
-    _queue: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
-    _sequence: int = 0
-    _number: int = 0
-    _proposed: dict[tuple[ValidatorId, View, Height], Digest] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.chance = random.Random(self.seed)
+        Network.__post_init__(self)
         if self.is_real:
             self.context, self.genesis = real.era_context(self.size, self.window)
         else:
@@ -134,12 +102,9 @@ class World:
         self.nodes.append(twin)
 
     def heal(self) -> None:
-        """Let everything arrive again."""
-        self.groups.clear()
-        self.cut_links.clear()
-        self.censored.clear()
-        self.clogged.clear()
-        self.cuts = None
+        """End all faults: everything arrives again, and every process that is stopped goes on."""
+        Network.heal(self)
+        self.faults = NO_FAULTS
         for node in self.nodes:
             node.paused_until = node.disk.full_until = 0.0
 
@@ -161,6 +126,7 @@ class World:
         """End a process for good."""
         node.honest = False
         node.kill(self.chance)
+        self.progress += 1
         self.note(f"{node.id} is silent from now on")
 
     @property
@@ -179,6 +145,7 @@ class World:
         assert node.engine is not None
         if node.honest:
             self.rules.on_synced(node.id, map(decode_record, node.disk.records))
+        self.progress += 1
         self.note(f"{node.id} starts at height {node.engine.head.height} view {node.engine.view}")
         self._turn(node)
 
@@ -186,26 +153,11 @@ class World:
         """Give an item to a process, as the mempool's gossip would."""
         if node.application is not None:
             node.application.submit(item)
-            self._wake(node)
+            self.wake(node)
 
     def moment(self, node: Node) -> Moment:
         """Return a node's clocks."""
         return Moment(elapsed=self.now, time=TimeMs(EPOCH_MS + int(self.now * 1000) + node.skew_ms))
-
-    def at(self, when: float, action: Callable[[], None]) -> None:
-        """Do something at a time."""
-        self._sequence += 1
-        heapq.heappush(self._queue, (when, self._sequence, action))
-
-    def run(self, until: float, *, done: Callable[[], bool] | None = None) -> bool:
-        """Let events happen up to a time; stop early, with True, once `done` holds."""
-        while self._queue and self._queue[0][0] <= until:
-            self.now, _, action = heapq.heappop(self._queue)
-            action()
-            if done is not None and done():
-                return True
-        self.now = until
-        return done is not None and done()
 
     def note(self, line: str) -> None:
         """Add a line to the transcript."""
@@ -214,20 +166,21 @@ class World:
     def kill(self, node: Node) -> None:
         """Kill a process; it restarts after a while."""
         node.kill(self.chance, self.crash_keeps)
+        self.progress += 1
         self.note(f"{node.id} crashes")
         restart = max(self.now, node.disk.full_until) + self.chance.uniform(0.1, 3.0)
-        self.at(restart, lambda: self._restart(node))
+        self.at(restart, self._restart, node)
 
     def _restart(self, node: Node) -> None:
         if node.honest and node.engine is None:
             self.start(node)
 
-    def _wake(self, node: Node) -> None:
+    def wake(self, node: Node) -> None:
         """Give a process its next turn, soon."""
         if not node.turn_due and node.engine is not None:
             node.turn_due = True
             soon = max(self.now, node.paused_until) + self.chance.uniform(0.0, self.faults.busy)
-            self.at(soon, lambda: self._turn(node))
+            self.at(soon, self._turn, node)
 
     def _hand_over(self, node: Node) -> None:
         """Begin the next era where the head has ended one; the messages that came early for it come now."""
@@ -238,7 +191,7 @@ class World:
         self.note(f"{node.id} begins the era after block {machine.head.height}")
         self.happened["era"] += node.honest
         node.inbox += machine.later
-        self._wake(node)
+        self.wake(node)
 
     def _turn(self, node: Node) -> None:
         """Give the engine everything that has arrived, and carry the effects out together, as the runtime does."""
@@ -263,11 +216,7 @@ class World:
     def _carry_out(self, node: Node, engine: Engine | Learner, effects: Effects) -> None:
         """Carry effects out, durable first, as every runtime must; crash wherever the seed says."""
         while True:
-            for event in effects.events:
-                self.note(f"{node.id} {event.name} height={event.height} view={event.view} {event.detail}")
-                self.happened[event.name] += node.honest
-            for proven in effects.evidence:
-                self._believe(node, proven.offence)
+            self._listen(node, effects)
             if effects.append:
                 self._point(node, "before append")
                 self._append(node, effects.append)
@@ -282,7 +231,7 @@ class World:
                     self.rules.on_synced(node.id, records)
                 self._point(node, "after sync")
             for send in effects.send:
-                self._send(node, send.message, send.to)
+                self._say(node, send)
             if votes is None:
                 break
             effects = engine.seal(self.moment(node))
@@ -290,6 +239,19 @@ class World:
         if self.faults.cut and self.chance.random() < self.faults.cut:
             node.disk.cut()
         self._arm(node, effects.timer_at)
+
+    def _listen(self, node: Node, effects: Effects) -> None:
+        """Take down what a process says of itself and of others."""
+        for event in effects.events:
+            self.note(f"{node.id} {event.name} height={event.height} view={event.view} {event.detail}")
+            self.happened[event.name] += node.honest
+        for proven in effects.evidence:
+            self._believe(node, proven.offence)
+
+    def _say(self, node: Node, send: Send) -> None:
+        if node.honest:
+            self.checker.on_send(node.id, send.message)
+        self._send(node, send.message, send.to)
 
     def _believe(self, node: Node, offence: Offence) -> None:
         if node.honest:
@@ -307,6 +269,7 @@ class World:
         assert node.application is not None
         node.application.append(blocks)
         node.disk.blocks += blocks
+        self.progress += 1
 
     def _point(self, node: Node, where: str) -> None:
         if node.honest and self.now < node.disk.full_until and where.startswith("before"):
@@ -320,54 +283,8 @@ class World:
     def _arm(self, node: Node, when: float | None) -> None:
         assert when is not None
         node.timer += 1
-        number = node.timer
-        self.at(max(when, self.now + 1e-4), lambda: self._tick(node, number))
+        self.at(max(when, self.now + 1e-4), self._tick, node, node.timer)
 
     def _tick(self, node: Node, number: int) -> None:
         if node.timer == number:
-            self._wake(node)
-
-    def _send(self, node: Node, message: Message, to: ValidatorId | None) -> None:
-        if node.honest:
-            self.checker.on_send(node.id, message)
-        message = travelled(message)
-        for peer in self.nodes:
-            meant = peer.id != node.id and to in {None, peer.id}
-            heard = node.audience is None or peer.id in node.audience
-            hears = peer.audience is None or node.id in peer.audience
-            if meant and heard and hears:
-                for said in [message] if node.liar is None else map(travelled, node.liar.say(message, peer.id)):
-                    self._transmit(node, peer, said)
-
-    def _transmit(self, node: Node, peer: Node, message: Message) -> None:
-        kind = type(message).__name__
-        self.sent[kind] += 1
-        for vote in message.bundle.votes if isinstance(message, Votes) else ():
-            if vote.kind is VoteKind.PRE_PREPARE:
-                place = (node.id, vote.view, vote.height)
-                self.happened["two proposals"] += self._proposed.setdefault(place, vote.digest) != vote.digest
-        split = bool(self.groups) and self.groups[node.id] != self.groups[peer.id]
-        cut = (node.id, peer.id) in self.cut_links or any((kind, peer.id) in self.censored for kind in kinds(message))
-        dropped = self.tap is not None and not self.tap(node.id, peer.id, message)
-        if self.cuts is not None:
-            dropped = dropped or not self.cuts.lets_through(node.id, peer.id, message, size=self.size)
-        if split or cut or dropped or self.chance.random() < self.faults.loss:
-            self.happened["lost"] += 1
-            return
-        copies = 2 if self.chance.random() < self.faults.duplicate else 1
-        self.happened["duplicated"] += copies - 1
-        self._number += 1
-        number = self._number
-        later = self.clogged.get((node.id, peer.id), 0.0)
-        if node.proposal_delay and kinds(message) & {"Proposal", "PRE_PREPARE"}:
-            later += node.proposal_delay
-        for _ in range(copies):
-            delay = later + self.chance.expovariate(1 / self.faults.delay)
-            self.at(self.now + delay, lambda: self._deliver(node.id, peer, message, number))
-
-    def _deliver(self, sender: ValidatorId, peer: Node, message: Message, number: int) -> None:
-        self.happened["overtaken"] += number < peer.heard.get(sender, 0)
-        peer.heard[sender] = max(number, peer.heard.get(sender, 0))
-        if peer.engine is not None:
-            peer.inbox.append((sender, message))
-            self._wake(peer)
+            self.wake(node)
