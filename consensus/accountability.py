@@ -19,8 +19,26 @@ from ledger.votes import Vote, VoteKind, VoteProof
 
 def remember(replica: Replica, vote: Vote, proof: VoteProof) -> None:
     """Remember a verified vote if it is near enough."""
+    recognise(replica, vote, proof)
     if _is_near(replica, vote):
         replica.witness.on_vote(vote, proof, primary=replica.context.primary(vote.view))
+
+
+def recognise(replica: Replica, vote: Vote, proof: VoteProof) -> None:
+    """Note a verified vote by our own key that our vote log does not hold: then the log is not the whole one.
+
+    Of heights up to the head nothing is known, since their records may have been cut, nor before what the log shows to
+    have been here is here again (S12).
+    """
+    own = proof.validator == replica.id and vote.era == replica.context.era
+    if own and vote.height > replica.head.height and replica.safety.may_speak and not replica.safety.knows(vote):
+        replica.forgotten = replica.forgotten or vote
+
+
+def recognise_all(replica: Replica, certificate: CommitCertificate) -> None:
+    """Look for our own vote in a verified certificate whose block is about to be appended."""
+    for proof in certificate.commits:
+        recognise(replica, vote_of(certificate), proof)
 
 
 def on_accusation(replica: Replica, accusation: Accusation) -> None:
@@ -75,7 +93,7 @@ def on_prepared(replica: Replica, certificate: PreparedCertificate) -> None:
 
 def on_certificate(replica: Replica, certificate: CommitCertificate) -> None:
     """Remember the votes of a verified commit certificate."""
-    vote = _commit(certificate)
+    vote = vote_of(certificate)
     for proof in certificate.commits:
         remember(replica, vote, proof)
 
@@ -85,7 +103,7 @@ def doubt(replica: Replica, certificate: CommitCertificate) -> None:
 
     Raises InputError, InvalidProof, InvalidSignature.
     """
-    vote = _commit(certificate)
+    vote = vote_of(certificate)
     if not _is_near(replica, vote):
         return
     for proof in certificate.commits:
@@ -117,7 +135,8 @@ def _tell_heard(replica: Replica, view: View, height: Height, to: ValidatorId | 
         out.send.append(Send(message=Heard(votes=votes), to=to))
 
 
-def _commit(certificate: CommitCertificate) -> Vote:
+def vote_of(certificate: CommitCertificate) -> Vote:
+    """Return the vote that a commit certificate's signatures are of."""
     return Vote(
         kind=VoteKind.COMMIT,
         era=certificate.era,

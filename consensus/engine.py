@@ -42,6 +42,7 @@ from ledger.blocks import BlockHeader
 from ledger.errors import InputError, VerificationFailed
 from ledger.keys import SigningKey
 from ledger.quantities import Era, Height, ValidatorId, View
+from ledger.votes import Vote
 
 
 class Engine:
@@ -106,6 +107,16 @@ class Engine:
     def has_ended(self) -> bool:
         """Whether the head ends the era: this engine votes no more, and the next era needs one of its own."""
         return self._replica.is_last(self._replica.head)
+
+    @property
+    def silence(self) -> str:
+        """Why it votes for nothing now, in words for its operator; empty while it may vote."""
+        return watching.silence(self._replica)
+
+    @property
+    def forgotten(self) -> Vote | None:
+        """A vote by our own key that the vote log should hold and does not: this engine's votes must leave no more."""
+        return self._replica.forgotten
 
     @property
     def is_behind(self) -> bool:
@@ -275,6 +286,9 @@ class Engine:
         """Append what peers have answered, in bounds."""
         blocks = catch_up.next_slice(self._replica)
         if blocks:
+            for certified in blocks:
+                if certified.certificate is not None:
+                    accountability.recognise_all(self._replica, certified.certificate)
             finality.append(self._replica, blocks, now, out)
             for certified in blocks:
                 if certified.certificate is not None:

@@ -25,9 +25,14 @@ class Learner:
     """It votes in no view."""
     view: View = FIRST_VIEW
     """Views mean nothing to it."""
+    forgotten = None
+    """It has no votes that a log could lack."""
 
-    def __init__(self, *, context: EraContext, head: Head, application: Application, timing: Timing) -> None:
-        """Begin at the appended head."""
+    def __init__(
+        self, *, context: EraContext, head: Head, application: Application, timing: Timing, silence: str = ""
+    ) -> None:
+        """Begin at the appended head; `silence` is why it has no vote, in words for its operator."""
+        self.silence = silence
         self._follower = Follower(
             context=context,
             application=application,

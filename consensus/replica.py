@@ -16,7 +16,7 @@ from ledger.certificates import CertifiedBlock, CommitCertificate
 from ledger.evidence import EraMembers
 from ledger.hashing import Digest
 from ledger.quantities import Height, ValidatorId, View
-from ledger.votes import VoteBundle
+from ledger.votes import Vote, VoteBundle
 
 FIRST_VIEW = View(0)
 """Entered without a NEW-VIEW in every era."""
@@ -157,6 +157,8 @@ class Replica(Follower):
     """Blocks voted for in the current view, above the head."""
     refused: set[Digest] = field(default_factory=set)
     """Proposals of the current view that did not execute, so that they are not tried again."""
+    forgotten: Vote | None = None
+    """A vote by our own key that our vote log should hold and does not; whoever runs the engine must end its vote."""
     bundles: list[VoteBundle] = field(default_factory=list)
     """Own votes of the current view above the head, for resending."""
     timers: Timers = field(default_factory=Timers)

@@ -4,7 +4,16 @@ from collections.abc import Sequence
 
 from consensus import accountability
 from consensus.normal_case import count
-from consensus.records import BodyRecord, EnteredRecord, PreparedRecord, PrePrepareRecord, Record, era_of
+from consensus.records import (
+    BodyRecord,
+    CutRecord,
+    EnteredRecord,
+    PreparedRecord,
+    PrePrepareRecord,
+    Record,
+    VotesRecord,
+    era_of,
+)
 from consensus.replica import Replica
 from ledger.errors import InvalidBlock
 from ledger.quantities import Height
@@ -13,6 +22,7 @@ from ledger.quantities import Height
 def restore(replica: Replica, records: Sequence[Record]) -> None:
     """Come back to where the vote log says this replica was; what was signed is resent, never made again."""
     bundles = replica.safety.restore(records)
+    _look_for_forgotten(replica, records)
     records = [record for record in records if era_of(record) == replica.context.era]
     own, start = replica.safety.view_change, replica.safety.start
     if own is not None and start is None:
@@ -35,6 +45,18 @@ def restore(replica: Replica, records: Sequence[Record]) -> None:
     if not replica.safety.may_speak:
         replica.bundles.clear()  # one that has to fetch its chain again has nothing in flight
     _restore_accepted(replica)
+
+
+def _look_for_forgotten(replica: Replica, records: Sequence[Record]) -> None:
+    """Look for our own vote in the head's certificate: a log with neither that nor a cut above it is an older copy."""
+    certificate = replica.head_certificate
+    if certificate is None or all(proof.validator != replica.id for proof in certificate.commits):
+        return
+    vote = accountability.vote_of(certificate)
+    is_here = any(vote in record.votes for record in records if isinstance(record, VotesRecord))
+    cut = max((record.height for record in records if isinstance(record, CutRecord)), default=0)
+    if not is_here and cut < vote.height:
+        replica.forgotten = vote
 
 
 def _remember(replica: Replica, record: Record) -> None:

@@ -59,6 +59,23 @@ def judge(replica: Replica, now: Moment) -> str | None:
     return None
 
 
+def silence(replica: Replica) -> str:
+    """Return why this replica votes for nothing now, in words for its operator; nothing if it may vote.
+
+    Who alone has given up a view comes back with the next one that f+1 others want; until then it follows the chain.
+    """
+    safety = replica.safety
+    if not safety.may_speak:
+        return f"it has to fetch its chain again first: by its vote log it had block {safety.resumes_at}"
+    if safety.start is None:
+        want, quorum = len(_wanting(replica)), replica.context.validators.quorum
+        return (
+            f"it has given up view {replica.last_entered} for view {replica.view}, which {want} validators want and "
+            f"{quorum} have to; until then it follows the chain"
+        )
+    return ""
+
+
 def hear(replica: Replica, sender: ValidatorId, now: Moment) -> None:
     """Note a validator's sign of life."""
     if sender in replica.context.validators:
@@ -103,6 +120,11 @@ def on_pong(replica: Replica, sender: ValidatorId, pong: Pong, now: Moment) -> N
 def ping(now: Moment, out: Effects) -> None:
     """Ask everybody for a sign of life."""
     out.send.append(Send(message=Ping(sent=int(now.elapsed * 1e6))))
+
+
+def _wanting(replica: Replica) -> set[ValidatorId]:
+    """Return who wants the view that this replica is changing to, or a higher one."""
+    return {who for view, here in replica.view_changes.items() if view >= replica.view for who in here}
 
 
 def _finds_slow(replica: Replica, now: Moment) -> bool:

@@ -26,6 +26,8 @@ class AlarmKind(StrEnum):
     """Too few peers answer to make a quorum."""
     CORRUPTION = "corruption"
     """Something that was stored, or computed from it, is not what it was or should be."""
+    VOTE = "vote"
+    """This validator does not vote."""
     SECOND_NODE = "second-node"
     """A peer has met another process that runs as this validator."""
     PROTOCOL = "protocol"

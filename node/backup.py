@@ -140,12 +140,14 @@ def check_chain(home: Home, genesis: Genesis) -> Checked:
 
 
 def _check_names(manifest: Manifest) -> None:
-    """Raise BackupDamaged for anything that no backup holds: above all a vote log."""
+    """Raise BackupDamaged for anything that no backup holds, above all a vote log, and where it misstates its keys."""
     for entry in manifest.files:
         kept = any(entry.path.startswith(f"{folder}/") for folder in KEPT)
         is_key = manifest.keys and entry.path.startswith("keys/") and not entry.path.endswith(f"/{MARK}")
         if not (kept or entry.path in TOP or is_key):
             raise BackupDamaged("files of a backup", expected="chain, blobs, settings, keys", got=entry.path)
+    if manifest.keys and not any(entry.path.startswith("keys/") for entry in manifest.files):
+        raise BackupDamaged("files of a backup", expected="private keys, as it says", got="none")
 
 
 def _check_restored(home: Home, manifest: Manifest, trusted: Genesis | None) -> Checked:
@@ -154,10 +156,10 @@ def _check_restored(home: Home, manifest: Manifest, trusted: Genesis | None) -> 
         raise BackupDamaged("chain id", expected=trusted.chain_id.hex(), got=genesis.chain_id.hex())
     checked = check_chain(home, genesis)
     header = checked.head.header
-    expected = (manifest.chain_id, manifest.height, manifest.head)
-    got = (genesis.chain_id.hex(), header.height, header.digest.hex())
+    expected = (manifest.chain, manifest.chain_id, manifest.height, manifest.head)
+    got = (checked.chain, genesis.chain_id.hex(), header.height, header.digest.hex())
     if got != expected:
-        raise BackupDamaged("chain id, height and head of the backup", expected=expected, got=got)
+        raise BackupDamaged("chain, its id, height and head of the backup", expected=expected, got=got)
     return checked
 
 

@@ -11,6 +11,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+import structlog
+
 from consensus.engine import Engine
 from consensus.errors import ProtocolViolation
 from consensus.learner import Learner
@@ -19,8 +21,12 @@ from consensus.ports import Effects, Event, Moment, Send
 from consensus.records import encode_record, needed_records, records_since
 from ledger.evidence import ProvenOffence
 from ledger.quantities import Era, Height, TimeMs, ValidatorId
+from ledger.votes import Vote
 from node.runtime.application import ChainApplication
 from node.runtime.opening import Durable
+from node.storage.errors import VoteLogMissing
+
+log = structlog.get_logger()
 
 VOTE_LOG_BYTES = 4 * 2**20
 """The vote log is cut once it is longer than this: a rewrite takes several syncs."""
@@ -124,6 +130,9 @@ class ConsensusLoop:
         while True:
             if effects.append:
                 self._application.append(effects.append)
+            if self.engine.forgotten is not None:
+                self._end_vote(self.engine.forgotten)
+                return
             votes = self.engine.take_votes()
             records = [encode_record(record) for record in effects.persist]
             if votes is not None:
@@ -145,6 +154,19 @@ class ConsensusLoop:
             effects = self.engine.seal(_now())
         self._cut_log()
         self._arm(effects.timer_at)
+
+    def _end_vote(self, forgotten: Vote) -> None:
+        """Go on without a vote: what this key has signed is not all in the vote log, so nothing more may leave."""
+        log.error(
+            "vote-log-incomplete",
+            kind=forgotten.kind.name,
+            height=forgotten.height,
+            view=forgotten.view,
+            hint=VoteLogMissing.hint,
+        )
+        self._durable.disown_vote_log()
+        self.engine = self._begin_era()
+        self.poke()
 
     def _cut_log(self) -> None:
         durable = self._durable

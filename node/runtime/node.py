@@ -154,6 +154,7 @@ class Node:
             store=self._durable.store,
             clocks=self._clocks,
             connected=lambda: self._wires.connected,
+            machine=lambda: self.loop.engine if self.is_validator else None,
             protocols=self._protocols,
             on_fatal=self._fatal,
         )

@@ -104,6 +104,16 @@ class Durable:
         except VoteLogMissing as error:
             log.warning("vote-log-lost", code=error.code, error=str(error), hint=error.hint)
 
+    def disown_vote_log(self) -> None:
+        """Put aside a vote log that does not hold all that its key has signed: from now on that key has no vote.
+
+        Durable: the next start finds a used key without a log.
+        """
+        assert self.vote_log is not None
+        self.vote_log.close()
+        self.vote_log.put_aside()
+        self.vote_log, self.records = None, []
+
     def close(self) -> None:
         """Give everything back."""
         if self.vote_log is not None:
@@ -136,7 +146,7 @@ def open_machine(
     reason = _why_without_vote(durable, home, member, context.validators)
     if reason:
         log.warning("follows-without-a-vote", validator=member.validator, era=context.era, reason=reason)
-        return Learner(context=context, head=head, application=application, timing=seconds)
+        return Learner(context=context, head=head, application=application, timing=seconds, silence=reason)
     assert member.validator is not None
     return Engine(
         context=context,
@@ -176,7 +186,7 @@ def _why_without_vote(durable: Durable, home: Home, member: Membership, validato
     if seat.vote_key != home.load_key(KeyPurpose.VOTE).public:
         return "the chain names another vote key than that of this home"
     if durable.vote_log is None:
-        return "the vote log of its key is lost: the key must not vote again, a rotation gives it a new one"
+        return "its vote log is lost or incomplete: its key must not vote again, a rotation gives it a new one"
     return ""
 
 

@@ -1,9 +1,11 @@
-"""What is watched beside the protocol: disk, clock, what is stored, a second node, the next protocol version."""
+"""What is watched beside the protocol: disk, clock, vote, what is stored, a second node, the next protocol version."""
 
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
+from consensus.engine import Engine
+from consensus.learner import Learner
 from contracts import queries
 from ledger.errors import QuorateError
 from ledger.evidence import Offence
@@ -25,7 +27,7 @@ GRACE_TICKS = int(FORGET_SECONDS)
 class Watch:
     """Looks about once a second, and raises and clears the alarms of one node."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument a part of the node
         self,
         *,
         section: AlarmsSection,
@@ -34,9 +36,11 @@ class Watch:
         store: BlobStore,
         clocks: PeerClocks,
         connected: Callable[[], AbstractSet[ValidatorId]],
+        machine: Callable[[], Engine | Learner | None],
         protocols: AbstractSet[int],
         on_fatal: Callable[[BaseException], None],
     ) -> None:
+        """`machine` is what takes part in the era; none where this node is no validator."""
         self.alarms = Alarms()
         self._section = section
         self._data = data
@@ -45,9 +49,11 @@ class Watch:
         self._lost = set(store.lost)
         self._clocks = clocks
         self._connected = connected
+        self._machine = machine
         self._protocols = protocols
         self._on_fatal = on_fatal
         self._ticks = 0
+        self._silent_ticks = 0
 
     def tick(self) -> None:
         """Look at everything; raises StorageFailed where even that is refused."""
@@ -55,6 +61,7 @@ class Watch:
         self._look_at_disk()
         self._look_at_links()
         self._look_at_clock()
+        self._look_at_vote()
         self._look_at_blobs()
         self._look_at_protocol()
         self._look_for_second_node()
@@ -125,6 +132,19 @@ class Watch:
                 "reached from here: they dial the address that the chain has for this validator"
             )
             self._put(AlarmKind.LINKS, AlarmLevel.WARNING, detail)
+
+    def _look_at_vote(self) -> None:
+        """Tell of a validator without a vote, for its operator to act, at once; of one between views after a while."""
+        machine = self._machine()
+        if machine is None or not machine.silence:
+            self._silent_ticks = 0
+            self.alarms.clear(AlarmKind.VOTE)
+            return
+        self._silent_ticks += 1
+        if isinstance(machine, Learner):
+            self._put(AlarmKind.VOTE, AlarmLevel.CRITICAL, f"this validator does not vote: {machine.silence}")
+        elif self._silent_ticks > GRACE_TICKS:
+            self._put(AlarmKind.VOTE, AlarmLevel.WARNING, f"this validator does not vote now: {machine.silence}")
 
     def _look_at_blobs(self) -> None:
         self._lost = {digest for digest in self._lost if not self._store.has(digest)}

@@ -135,6 +135,13 @@ class VoteLog:
             os.close(self._lock)
             self._lock = -1
 
+    def put_aside(self) -> None:
+        """Move a closed log out of the way, durably: it does not hold all that its key has signed."""
+        assert self._failed, "it is open"
+        with disk(f"vote log {self._path}"):
+            self._path.replace(self._path.with_name(self._path.name + ".incomplete"))
+            sync_directory(self._path.parent)
+
     def _recover(self) -> Recovered:
         with disk(f"vote log {self._path}"):
             _beside(self._path).unlink(missing_ok=True)

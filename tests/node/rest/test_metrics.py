@@ -121,7 +121,7 @@ def test_alarms_are_gauges_by_kind(scraped: Scraped) -> None:
     def shown() -> dict[str, float]:
         return {label: value for (name, label), value in scraped.samples().items() if name == "quorate_alarm"}
 
-    quiet = dict.fromkeys(("disk", "clock", "links", "corruption", "second-node", "protocol"), 0.0)
+    quiet = dict.fromkeys(("disk", "clock", "links", "corruption", "vote", "second-node", "protocol"), 0.0)
     assert shown() == quiet
     scraped.served.run(put())
     assert shown() == {**quiet, "corruption": 2.0}

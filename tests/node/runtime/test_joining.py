@@ -1,20 +1,26 @@
 """Real validators in one process: snapshots are made beside voting, and whoever was away joins from them."""
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
 
 from consensus import catch_up
-from ledger.quantities import Height
+from consensus.engine import Engine
+from consensus.learner import Learner
+from ledger.membership import RotateKeys
+from ledger.quantities import Height, ValidatorId
 from ledger.snapshots import SnapshotManifest
 from ledger.transactions import EnrolParticipant
 from node.config import load
+from node.keystore import KeyPurpose
 from node.runtime import joining
 from node.runtime.node import Node
 from node.storage.errors import BelowSnapshot
 from tests.consortium import signing_key
 from tests.network import WAIT_SECONDS, InProcessNetwork, make_homes
+from tests.node.runtime.test_membership import change, staged
 
 INTERVAL = 4
 SETTINGS = {
@@ -110,6 +116,48 @@ def test_a_validator_that_was_down_from_genesis_on_joins_from_a_snapshot_and_vot
             await network.until(lambda: late.api.height == nodes[0].api.height)
             assert state_of(late) == state_of(nodes[0])
             await network.until(lambda: late.status().snapshot == 3 * INTERVAL)
+        finally:
+            for node in nodes:
+                if not node.is_stopped:
+                    await node.stop()
+
+    asyncio.run(main())
+
+
+def test_a_wiped_validator_joins_from_a_snapshot_as_one_that_follows_and_votes_again_after_a_rotation(
+    tmp_path: Path, quick: None
+) -> None:
+    """Its keys and the mark of a used vote key are all that is left of its home."""
+    del quick
+
+    async def main() -> None:
+        network = Network(homes=make_homes(tmp_path))
+        nodes, home = network.nodes, network.homes[3]
+        nodes += [network.open(number) for number in range(4)]
+        try:
+            await network.checkpoint(0, number=1)
+            await nodes[3].stop()
+            shutil.rmtree(home.data)
+            await network.checkpoint(INTERVAL, number=2)
+            await network.enrol(50, 2)
+            for number in range(3):  # as above
+                await nodes[number].stop()
+                nodes[number] = network.open(number)
+            late = nodes[3] = network.open(3)
+            assert isinstance(late.loop.engine, Learner)
+            late = nodes[3] = await network.reopened(3, late)
+            assert late.chain.base == 2 * INTERVAL
+            assert isinstance(late.loop.engine, Learner)
+            await network.until(lambda: late.api.height == nodes[0].api.height)
+
+            keys = staged(home, vote_key_only=True)
+            await change(network, RotateKeys(validator=ValidatorId(3), keys=keys), home=home)
+            await network.until(lambda: isinstance(late.loop.engine, Engine))
+            assert home.load_key(KeyPurpose.VOTE).public == keys.vote_key
+            await nodes[2].stop()  # so that its vote is needed
+            await network.enrol(100, 1)
+            await network.until(lambda: late.api.height == nodes[0].api.height)
+            assert state_of(late) == state_of(nodes[0])
         finally:
             for node in nodes:
                 if not node.is_stopped:

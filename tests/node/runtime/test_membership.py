@@ -1,12 +1,14 @@
 """Real nodes at the ends of eras: learners join, keys are rotated, a validator leaves, a lost vote log is replaced."""
 
 import asyncio
+import shutil
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from consensus.engine import Engine
 from consensus.learner import Learner
@@ -25,13 +27,16 @@ from ledger.membership import (
 )
 from ledger.quantities import TimeMs, ValidatorId
 from ledger.transactions import ChangeValidators, EnrolParticipant
+from node import backup
+from node.alarms import AlarmKind, AlarmLevel
 from node.home import Home, create_validator, read_descriptor
 from node.keystore import KeyPurpose, load_key
 from node.runtime.node import Node
 from node.seat import SEAT_KEYS, keys_of, stage_keys
 from quorate.ports import free_ports
 from tests.consortium import signing_key
-from tests.network import InProcessNetwork, running_network
+from tests.network import STEADY, InProcessNetwork, running_network
+from tests.node.runtime.test_watch import eventually
 
 FIFTH = ValidatorId(4)
 
@@ -200,5 +205,78 @@ def test_a_validator_that_slept_through_its_own_rotation_comes_back(tmp_path: Pa
             node = network.restart(0)
             node._wires._alone_since = float("-inf")
             await network.until(lambda: isinstance(node.loop.engine, Engine) and node.era == 1)
+
+    asyncio.run(scenario())
+
+
+def forgetful(home: Home, *, kept: tuple[str, ...] = ()) -> None:
+    """Lose a stopped node's data but for what is named, and the mark that its vote key was used."""
+    for path in home.data.iterdir():
+        if path.name not in kept:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    home.vote_key_used.unlink()
+
+
+def test_a_wiped_home_without_a_mark_finds_its_old_votes_in_the_chain_and_votes_again_after_a_rotation(
+    tmp_path: Path,
+) -> None:
+    """From genesis: its keys were put into a new home, and nobody has said that the vote key was used before."""
+
+    async def scenario() -> None:
+        async with running_network(tmp_path, settings=STEADY) as network:
+            await network.nodes[3].stop()  # so that the first one's votes are in every certificate
+            for name in ("a", "b", "c"):
+                await order(network, name, network.nodes[:3])
+            network.restart(3)
+            home = network.homes[0]
+            await network.nodes[0].stop()
+            forgetful(home)
+            with capture_logs() as written:
+                node = network.restart(0)
+                assert isinstance(node.loop.engine, Engine), "nothing tells it yet"
+                await eventually(lambda: isinstance(node.loop.engine, Learner))
+            (found,) = [line for line in written if line["event"] == "vote-log-incomplete"]
+            assert (found["kind"], found["height"]) == ("COMMIT", 1)
+            await eventually(lambda: [alarm.kind for alarm in node.api.alarms] == [AlarmKind.VOTE])
+            (alarm,) = node.api.alarms
+            assert alarm.level is AlarmLevel.CRITICAL
+            assert "a rotation gives it a new one" in alarm.detail
+            assert not home.vote_log.exists()
+            await network.until(lambda: node.api.height == network.nodes[1].api.height)
+
+            await node.stop()
+            node = network.restart(0)
+            assert isinstance(node.loop.engine, Learner), "it remembers"
+            await rotated_and_needed(network, home, node)
+            await eventually(lambda: not [*node.api.alarms])
+
+    asyncio.run(scenario())
+
+
+async def rotated_and_needed(network: InProcessNetwork, home: Home, node: Node) -> None:
+    """Give a validator a new vote key, and let a block be ordered that needs its vote."""
+    keys = staged(home, vote_key_only=True)
+    await change(network, RotateKeys(validator=ValidatorId(0), keys=keys), home=home)
+    await network.until(lambda: isinstance(node.loop.engine, Engine))
+    await network.nodes[3].stop()
+    await order(network, "needed", network.nodes[:3])
+
+
+def test_a_home_restored_from_a_backup_follows_until_a_rotation_and_votes_again(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running_network(tmp_path, settings=STEADY) as network:
+            await order(network, "a", network.nodes)
+            home = network.homes[0]
+            await network.nodes[0].stop()
+            backup.create(home, tmp_path / "backup.tar", with_keys=True)
+            await order(network, "b", network.nodes[1:])
+            restored = Home(tmp_path / "restored")
+            backup.restore(tmp_path / "backup.tar", restored, trusted=network.genesis)
+            network.homes[0] = restored
+            node = network.restart(0)
+            assert isinstance(node.loop.engine, Learner)
+            await rotated_and_needed(network, restored, node)
+            await node.stop()
+            assert isinstance(network.restart(0).loop.engine, Engine)
 
     asyncio.run(scenario())
