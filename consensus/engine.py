@@ -257,7 +257,7 @@ class Engine:
             case Heard():
                 accountability.on_heard(replica, message)
             case Complaint():
-                watching.on_complaint(replica, sender, message)
+                watching.on_complaint(replica, sender, message, now)
             case Ping():
                 watching.on_ping(replica, sender, message, now, out)
             case Pong():
@@ -299,10 +299,9 @@ class Engine:
         """Do what has come due; return whether the view was given up."""
         replica, timers = self._replica, self._replica.timers
         watching.watch(replica, now)
-        why = watching.judge(replica, now) if replica.safety.may_speak else None
+        why = watching.judge(replica, now, out) if replica.safety.may_speak else None
         if why is not None:
             changing.give_up(replica, View(replica.view + 1), why, now, out)
-        watching.complain(replica, now, out)
         if now.elapsed >= timers.resend_at:
             timers.resend_at = now.elapsed + replica.timing.resend
             self._resend(out)
@@ -322,7 +321,10 @@ class Engine:
         accountability.report(self._replica, out)
         watching.watch(self._replica, now)
         timers = self._replica.timers
-        deadlines = (timers.view_at, timers.new_view_at, timers.resend_at, timers.status_at)
+        view_at = timers.view_at
+        if view_at is not None and view_at <= now.elapsed:  # others must agree: their complaints come, or ours is due
+            view_at = max(view_at, timers.complain_at)
+        deadlines = (view_at, timers.new_view_at, timers.resend_at, timers.status_at)
         out.timer_at = min(deadline for deadline in deadlines if deadline is not None)
         if self._replica.catch_up.verified:
             out.timer_at = now.elapsed

@@ -15,7 +15,7 @@
 | FetchNewView      | any          | one             | NEW-VIEW of a view that a peer says is active               |
 | Accusation        | any          | all             | evidence of equivocation                                    |
 | Heard             | any          | one, or all     | votes heard at a place where others have heard other ones   |
-| Complaint         | any          | all             | the primary of this view is slow, as far as I can measure   |
+| Complaint         | any          | all             | I would leave this view, for its primary, if f others would |
 | Ping, Pong        | any          | all; asker      | how long a round trip takes: patience follows from it       |
 """
 
@@ -221,7 +221,7 @@ class Heard(Noun, frozen=True, kw_only=True, tag=25):
 
 
 class Complaint(Noun, frozen=True, kw_only=True, tag=22):
-    """The primary of a view is too slow for its sender, who stays in the view until f+1 say so."""
+    """The sender finds the primary of a view late, slow or silent, and stays in the view until f+1 find so."""
 
     era: EraField
     view: ViewField

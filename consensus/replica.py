@@ -43,8 +43,8 @@ class Timers:
     """When something arrived from a peer for the last time."""
     lost: dict[ValidatorId, float] = field(default_factory=dict)
     """When the connection to a peer broke that was not heard since."""
-    complaints: dict[ValidatorId, View] = field(default_factory=dict)
-    """Last view whose primary a peer has found slow."""
+    complaints: dict[ValidatorId, tuple[View, float]] = field(default_factory=dict)
+    """Last view with whose primary a peer has found fault, and when that was heard."""
     complain_at: float = 0.0
     """When the own complaint may be repeated."""
     pinged: dict[ValidatorId, float] = field(default_factory=dict)

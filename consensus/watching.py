@@ -1,7 +1,9 @@
 """Watching the primary: whether it decides what is pending, in time, and whether it is there at all.
 
-Everything here is local and may be wrong about a primary without harm: a view ends only when f+1 replicas have come to
-want that, and giving one up touches no promise.
+Everything here is local and may be wrong about a primary without harm: giving a view up touches no promise, and nobody
+gives it up alone. Who finds fault complains, and goes on voting; the view is left once f+1 replicas find fault at the
+same time. (A replica that left alone would vote no more until the others left too, which may be never: the fault that
+the cluster can bear would be used up by one slow process. BFT-SMaRt asks for a change in the same way: its STOP.)
 """
 
 from consensus import catch_up
@@ -16,6 +18,8 @@ LOST_HASTE = 4
 """How much shorter the view timeout is while the connection to the primary is down: a killed process closes it."""
 HEARTBEATS_MISSED_MAX = 4
 """Heartbeats that an idle primary may miss; then the view ends before the next transaction has to wait for it."""
+COMPLAINT_HEARTBEATS = 4
+"""How long a complaint counts; whoever still finds fault repeats it with the heartbeat."""
 
 
 def watch(replica: Replica, now: Moment) -> None:
@@ -43,16 +47,30 @@ def watch(replica: Replica, now: Moment) -> None:
     timers.view_at = deadline
 
 
-def judge(replica: Replica, now: Moment) -> str | None:
-    """Return why the view is to be given up, if it is."""
+def judge(replica: Replica, now: Moment, out: Effects) -> str | None:
+    """Return why the view is to be given up, if it is; complain to everybody if others would have to agree first."""
     timers = replica.timers
     if timers.new_view_at is not None and now.elapsed >= timers.new_view_at:
         return "nobody started the view in time"
+    fault = _fault(replica, now)
+    if fault is None:
+        return None
+    if now.elapsed >= timers.complain_at:
+        timers.complain_at = now.elapsed + replica.timing.status
+        out.send.append(Send(message=Complaint(era=replica.context.era, view=replica.view)))
+    return fault if len(_complainers(replica, now)) >= replica.context.validators.weak_quorum - 1 else None
+
+
+def _fault(replica: Replica, now: Moment) -> str | None:
+    """Return what this replica holds against the primary of the view that it votes in."""
+    timers = replica.timers
+    if replica.safety.start is None:
+        return None
     if timers.view_at is not None and now.elapsed >= timers.view_at and _is_application_current(replica):
         return "the oldest pending item was not decided"
-    if replica.is_primary or replica.safety.start is None or replica.is_last(replica.head):
+    if replica.is_primary or replica.is_last(replica.head):
         return None
-    if _finds_slow(replica, now) and _complaints(replica) >= replica.context.validators.weak_quorum - 1:
+    if _finds_slow(replica, now):
         return "the primary is slow"
     if timers.view_at is None and _is_primary_alone_silent(replica, now):
         return "the primary is silent"
@@ -88,18 +106,9 @@ def lose(replica: Replica, peer: ValidatorId, now: Moment) -> None:
     replica.timers.lost.setdefault(peer, now.elapsed)
 
 
-def complain(replica: Replica, now: Moment, out: Effects) -> None:
-    """Tell everybody that the primary is slow; to leave the view for that alone would only cost it a voter."""
-    timers = replica.timers
-    judges = not replica.is_primary and replica.safety.start is not None
-    if judges and now.elapsed >= timers.complain_at and _finds_slow(replica, now):
-        timers.complain_at = now.elapsed + replica.timing.status
-        out.send.append(Send(message=Complaint(era=replica.context.era, view=replica.view)))
-
-
-def on_complaint(replica: Replica, sender: ValidatorId, complaint: Complaint) -> None:
-    """Note whom a peer finds slow."""
-    replica.timers.complaints[sender] = complaint.view
+def on_complaint(replica: Replica, sender: ValidatorId, complaint: Complaint, now: Moment) -> None:
+    """Note who finds fault with which view's primary."""
+    replica.timers.complaints[sender] = (complaint.view, now.elapsed)
 
 
 def on_ping(replica: Replica, sender: ValidatorId, ping: Ping, now: Moment, out: Effects) -> None:
@@ -131,8 +140,12 @@ def _finds_slow(replica: Replica, now: Moment) -> bool:
     return replica.pace.is_slow(now.elapsed) and not catch_up.is_behind(replica)
 
 
-def _complaints(replica: Replica) -> int:
-    return sum(view == replica.view for view in replica.timers.complaints.values())
+def _complainers(replica: Replica, now: Moment) -> set[ValidatorId]:
+    """Return who else finds fault with the primary, or has left its view."""
+    since = now.elapsed - COMPLAINT_HEARTBEATS * replica.timing.status
+    heard = replica.timers.complaints.items()
+    complaining = {peer for peer, (view, at) in heard if view == replica.view and at > since}
+    return complaining | {who for view, here in replica.view_changes.items() if view > replica.view for who in here}
 
 
 def _is_application_current(replica: Replica) -> bool:

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from consensus.engine import Engine
 from consensus.learner import Learner
-from consensus.messages import Message, Proposal, Votes
+from consensus.messages import Complaint, Message, Proposal, Votes
 from consensus.new_view import EraContext
 from consensus.ports import Effects, Head, Moment, Send, Timing
 from consensus.records import Record, decode_record, encode_record, needed_records, records_since
@@ -28,9 +28,19 @@ M = TypeVar("M", bound=Message)
 class Bench:
     """Carries effects out as the runtime does, in memory, and keeps what was sent."""
 
-    def __init__(self, forge: Forge, who: int, *, skew_ms: int = 0, engine: type[Engine] = Engine) -> None:
+    def __init__(
+        self,
+        forge: Forge,
+        who: int,
+        *,
+        skew_ms: int = 0,
+        engine: type[Engine] = Engine,
+        agreeing: int | None = None,
+    ) -> None:
+        """Begin at genesis; `agreeing` is a peer that finds fault with every primary: it takes f+1."""
         self.forge = forge
         self.id = ValidatorId(who)
+        self.agreeing = agreeing
         self.now = 0.0
         self.skew_ms = skew_ms
         self._engine = engine
@@ -124,6 +134,8 @@ class Bench:
         """Let time pass, and look for work; return what was sent."""
         before = len(self.sent)
         self.now += seconds
+        if self.agreeing is not None:
+            self.receive(self.agreeing, Complaint(era=self.engine.era, view=self.engine.view))
         self._carry_out(self.machine.tick(self.moment))
         return self.messages_since(before)
 

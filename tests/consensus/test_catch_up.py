@@ -182,6 +182,7 @@ def test_b15_a_liar_with_a_huge_height_takes_only_its_turn() -> None:
 
 def test_b15_a_liar_does_not_hold_up_the_view_timer() -> None:
     bench = asking(peer=1, head=2**62)
+    bench.agreeing = 2
     bench.submit(b"item")
     for _ in range(12):
         bench.tick(0.1)

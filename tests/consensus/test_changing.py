@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from consensus.errors import ProtocolViolation
-from consensus.messages import FetchNewView, FetchViewChanges, Finality, NewView, ViewChange
+from consensus.messages import Complaint, FetchNewView, FetchViewChanges, Finality, NewView, ViewChange
 from ledger.quantities import Era, ValidatorId, View
 from ledger.votes import VoteKind
 from tests.consensus.bench import Bench
@@ -210,7 +210,7 @@ def test_own_messages_that_come_back_change_nothing() -> None:
 
 
 def test_a_view_change_is_resent_byte_for_byte() -> None:
-    bench = Bench(FORGE, 0)
+    bench = Bench(FORGE, 0, agreeing=2)
     bench.submit(b"item")
     bench.tick(1.0)
     bench.receive(1, Finality(certificate=FORGE.certificate(A.header)))
@@ -240,6 +240,11 @@ def test_a_validator_that_was_heard_one_way_only_and_is_a_view_ahead_leaves_nobo
     cluster.submit(b"item")
     cluster.settle()
     cluster.tick(1.0)
+    for who in (0, 1):
+        ahead.receive(who, Complaint(era=Era(0), view=View(0)))
+    cluster.settle()
+    cluster.tick(0.0)
+    cluster.settle()
     for who in (0, 1):
         ahead.receive(who, *cluster.benches[ValidatorId(who)].of_kind(ViewChange))
     cluster.tick(4.0, {ahead.id})

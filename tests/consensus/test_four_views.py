@@ -8,7 +8,7 @@ import pytest
 
 from consensus import new_view
 from consensus.errors import Unsafe
-from consensus.messages import Choice, Message, Votes
+from consensus.messages import Choice, Complaint, Message, Votes
 from consensus.safety_rules import SafetyRules
 from ledger.certificates import CommitCertificate
 from ledger.errors import InvalidCertificate
@@ -166,6 +166,9 @@ def test_the_highest_view_wins_over_what_a_replica_holds_that_was_cut_off() -> N
     cluster.flying.clear()
     cluster.cut = {ValidatorId(0)}
     cluster.tick(1.0)
+    cluster.deliver(lambda flight: isinstance(flight[2], Complaint))
+    cluster.flying.clear()
+    cluster.tick(0.0)
     while not any(is_commit(message) for _, _, message in cluster.flying):
         cluster.deliver()
     cluster.deliver(lambda flight: flight[1] == 1)
@@ -174,6 +177,9 @@ def test_the_highest_view_wins_over_what_a_replica_holds_that_was_cut_off() -> N
     assert decided.block.header.proposer == 2
     cluster.cut, cluster.down = set(), {ValidatorId(1)}
     cluster.tick(2.0)
+    cluster.deliver(lambda flight: isinstance(flight[2], Complaint))
+    cluster.flying.clear()
+    cluster.tick(0.0)
     assert cluster.finish()
     assert cluster.chain() == [decided.block]
 

@@ -184,6 +184,7 @@ def test_a_learner_believes_no_block_without_a_quorum() -> None:
 def test_a_view_that_fails_before_the_first_block_of_an_era_is_changed() -> None:
     """The certificate of the block that ended the era before is none of this era's (found by the simulator)."""
     bench = over(Bench(FORGE, 0))
+    bench.agreeing = 1
     bench.submit(b"x")
     bench.tick(TIMING.view)
     (change,) = set(bench.of_kind(ViewChange))

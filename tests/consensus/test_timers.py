@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from consensus.messages import Blocks, Complaint, Status, ViewChange
-from consensus.watching import DEADLINES_MAX
+from consensus.watching import COMPLAINT_HEARTBEATS, DEADLINES_MAX
 from ledger.quantities import Era, Height, ValidatorId, View
 from tests.consensus.bench import Bench
 from tests.consensus.forge import Forge
@@ -13,7 +13,7 @@ A, B = FORGE.chain(2)
 
 
 def test_the_view_timer_runs_for_the_oldest_item_until_that_is_decided() -> None:
-    bench = Bench(FORGE, 0)
+    bench = Bench(FORGE, 0, agreeing=2)
     bench.submit(b"old")
     bench.now += 0.9
     bench.propose(A)
@@ -23,7 +23,7 @@ def test_the_view_timer_runs_for_the_oldest_item_until_that_is_decided() -> None
 
 
 def test_the_view_timer_starts_anew_for_the_next_item() -> None:
-    bench = Bench(FORGE, 0)
+    bench = Bench(FORGE, 0, agreeing=2)
     bench.submit(A.transactions[0])
     bench.submit(b"next")
     bench.now += 0.9
@@ -37,7 +37,7 @@ def test_the_view_timer_starts_anew_for_the_next_item() -> None:
 
 
 def test_nothing_pending_no_view_change() -> None:
-    bench = Bench(FORGE, 0)
+    bench = Bench(FORGE, 0, agreeing=2)
     for _ in range(100):
         bench.tick(10.0)
     assert bench.engine.view == 0
@@ -45,7 +45,7 @@ def test_nothing_pending_no_view_change() -> None:
 
 def test_an_item_that_more_urgent_ones_are_put_before_keeps_its_deadline() -> None:
     """Due actions go before transactions: a primary that decides only those must not win time with each of them."""
-    bench = Bench(FORGE, 0)
+    bench = Bench(FORGE, 0, agreeing=2)
     bench.submit(b"starved")
     parent = FORGE.genesis
     for number in range(5):
@@ -62,7 +62,7 @@ def test_an_item_that_more_urgent_ones_are_put_before_keeps_its_deadline() -> No
 
 
 def test_the_new_view_timer_starts_with_a_quorum_of_view_changes_and_doubles() -> None:
-    bench = Bench(FORGE, 0)
+    bench = Bench(FORGE, 0, agreeing=2)
     bench.submit(b"item")
     bench.tick(1.0)
     assert bench.engine.view == 1
@@ -77,7 +77,7 @@ def test_the_new_view_timer_starts_with_a_quorum_of_view_changes_and_doubles() -
 
 
 def test_one_validator_that_wants_ever_higher_views_does_not_put_off_the_new_view_timer() -> None:
-    bench = Bench(FORGE, 0)
+    bench = Bench(FORGE, 0, agreeing=2)
     bench.submit(b"item")
     bench.tick(1.0)
     for who in (1, 3):
@@ -90,7 +90,7 @@ def test_one_validator_that_wants_ever_higher_views_does_not_put_off_the_new_vie
 
 def in_view_1(after: float) -> Bench:
     """Return validator 0 with one block appended in view 1, so long after that was entered."""
-    bench = Bench(FORGE, 0)
+    bench = Bench(FORGE, 0, agreeing=2)
     bench.submit(A.transactions[0])
     bench.tick(1.0)
     changes = FORGE.view_changes(1)
@@ -128,7 +128,7 @@ def test_the_deadlines_of_ever_other_items_take_no_room() -> None:
 
 
 def test_being_behind_for_a_while_does_not_move_a_deadline_that_is_still_to_come() -> None:
-    bench = Bench(FORGE, 0)
+    bench = Bench(FORGE, 0, agreeing=2)
     bench.submit(b"item")
     for peer in (1, 2):
         bench.receive(peer, Status(era=Era(0), view=View(0), head=Height(1)))
@@ -140,7 +140,7 @@ def test_being_behind_for_a_while_does_not_move_a_deadline_that_is_still_to_come
 
 
 def test_a_time_in_which_the_process_did_not_listen_is_held_against_nobody() -> None:
-    bench = Bench(FORGE, 0)
+    bench = Bench(FORGE, 0, agreeing=2)
     bench.submit(b"item")
     bench.tick(0.5)
     bench.now += 60.0
@@ -172,7 +172,7 @@ def heartbeats(bench: Bench, who: Iterable[int], times: int) -> None:
 
 
 def test_an_idle_primary_whose_heartbeat_stops_is_given_up_before_a_transaction_has_to_wait_for_it() -> None:
-    bench = Bench(FORGE, 0)
+    bench = Bench(FORGE, 0, agreeing=2)
     heartbeats(bench, [1, 2, 3], 1)
     heartbeats(bench, [2, 3], 3)
     assert bench.engine.view == 0
@@ -182,20 +182,20 @@ def test_an_idle_primary_whose_heartbeat_stops_is_given_up_before_a_transaction_
 
 
 def test_who_hears_too_few_does_not_leave_the_view_while_nothing_is_pending() -> None:
-    bench = Bench(FORGE, 0)
+    bench = Bench(FORGE, 0, agreeing=2)
     heartbeats(bench, [1, 2, 3], 1)
     heartbeats(bench, [2], 20)
     assert bench.engine.view == 0
 
 
 def test_a_primary_that_was_never_heard_may_still_be_starting() -> None:
-    bench = Bench(FORGE, 0)
+    bench = Bench(FORGE, 0, agreeing=2)
     heartbeats(bench, [2, 3], 20)
     assert bench.engine.view == 0
 
 
 def test_heartbeats_alone_change_no_view() -> None:
-    bench = Bench(FORGE, 0)
+    bench = Bench(FORGE, 0, agreeing=2)
     heartbeats(bench, [1, 2, 3], 100)
     assert not bench.of_kind(ViewChange)
 
@@ -218,6 +218,53 @@ def slow_replica() -> Bench:
         bench.commit_by([1, 2, 3], block)
     bench.tick()
     return bench
+
+
+def starved_replica() -> Bench:
+    """Return a replica whose oldest item was not decided in time."""
+    bench = Bench(FORGE, 0)
+    bench.submit(b"item")
+    bench.tick(1.0)
+    return bench
+
+
+def test_a_replica_that_finds_fault_alone_complains_stays_and_votes() -> None:
+    """Who left alone would vote no more until the others left too: one slow process would use up the fault borne."""
+    bench = starved_replica()
+    for _ in range(30):
+        bench.tick(0.1)
+    assert bench.engine.view == 0
+    assert not bench.of_kind(ViewChange)
+    assert 4 <= len(bench.of_kind(Complaint)) <= 6, "with the heartbeat, not with each turn"
+    bench.propose(A)
+    bench.prepare_by([2], A)
+    bench.commit_by([1, 2], A)
+    assert bench.height == 1, "its own votes were the third ones"
+
+
+def test_a_complaint_that_was_not_repeated_counts_no_more() -> None:
+    bench = Bench(FORGE, 0)
+    bench.receive(2, Complaint(era=Era(0), view=View(0)))
+    bench.submit(b"item")
+    bench.tick(0.7 * COMPLAINT_HEARTBEATS)
+    assert bench.engine.view == 0
+    bench.receive(2, Complaint(era=Era(0), view=View(0)))
+    bench.tick()
+    assert bench.engine.view == 1
+
+
+def test_who_has_left_the_view_finds_fault_with_it() -> None:
+    bench = starved_replica()
+    bench.receive(3, FORGE.view_change(3, 1))
+    bench.tick()
+    assert bench.engine.view == 1
+
+
+def test_who_waits_for_others_to_agree_wants_no_turn_before_its_complaint_is_due() -> None:
+    bench = starved_replica()
+    due = bench.engine.tick(bench.moment).timer_at
+    assert due is not None
+    assert due > bench.now
 
 
 def test_a_replica_that_alone_finds_the_primary_slow_complains_and_stays() -> None:
@@ -251,7 +298,7 @@ def test_complaints_of_others_alone_or_of_another_view_end_nothing() -> None:
 
 
 def test_patience_is_short_while_the_connection_to_the_primary_is_down() -> None:
-    bench = Bench(FORGE, 0)
+    bench = Bench(FORGE, 0, agreeing=2)
     bench.submit(b"item")
     bench.tick(0.1)
     bench.engine.lost(ValidatorId(1), bench.moment)
@@ -262,7 +309,7 @@ def test_patience_is_short_while_the_connection_to_the_primary_is_down() -> None
 
 
 def test_a_connection_that_broke_for_a_moment_or_was_anothers_ends_no_view() -> None:
-    bench = Bench(FORGE, 0)
+    bench = Bench(FORGE, 0, agreeing=2)
     bench.submit(b"item")
     bench.engine.lost(ValidatorId(1), bench.moment)
     bench.engine.lost(ValidatorId(2), bench.moment)
@@ -275,7 +322,7 @@ def test_a_connection_that_broke_for_a_moment_or_was_anothers_ends_no_view() -> 
 
 
 def test_a_lost_connection_ends_no_view_while_nothing_is_pending() -> None:
-    bench = Bench(FORGE, 0)
+    bench = Bench(FORGE, 0, agreeing=2)
     bench.engine.lost(ValidatorId(1), bench.moment)
     bench.tick(2.0)
     assert bench.engine.view == 0

@@ -33,7 +33,7 @@ ITEM = b"item"
 State: TypeAlias = tuple[int, int, int]
 """Numbers of the states of the three honest replicas, in the order of their ids."""
 TIMEOUT = -1
-"""Input: the view timer runs out."""
+"""Input: the view timer runs out, and another replica complains as well: complaints promise nothing, and are left out."""
 TIMEOUT_SECONDS = 20.0
 STATES_MAX = 3_000_000
 """A search that has seen so many gives up: some 600 MB."""
@@ -172,7 +172,9 @@ class Search:
         bench.submit(ITEM)
         for given in history:
             if given == TIMEOUT:
+                bench.agreeing = next(peer for peer in self.honest if peer != who)
                 bench.tick(TIMEOUT_SECONDS)
+                bench.agreeing = None
                 continue
             sender, message = self.messages[given]
             for body in self._named(message):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from consensus.engine import Engine
 from tests.simulation.runs import run_seed, settled
 from tests.simulation.world import World
 
@@ -46,6 +47,21 @@ def test_a_run_without_faults_changes_no_view_and_says_little() -> None:
     blocks = len(world.nodes[0].disk.blocks)
     spoken = sum(count for kind, count in world.sent.items() if kind != "Status")
     assert spoken <= blocks * 4 * 3 * 4, "at most four messages a block, validator and peer"
+
+
+def test_a_validator_that_alone_finds_fault_goes_on_voting() -> None:
+    """An item that one validator alone knows is decided by nobody; the primary is none the worse for it."""
+    world = World(size=4, seed=1)
+    world.start_all()
+    world.at(0.5, lambda: world.submit(world.nodes[2], b"known to one"))
+    for number in range(40):
+        item = f"item {number}".encode()
+        for node in (world.nodes[0], world.nodes[1], world.nodes[3]):
+            world.at(1.0 + number * 0.1, lambda node=node, item=item: world.submit(node, item))  # type: ignore[misc]
+    world.run(10.0)
+    engines = [node.engine for node in world.nodes]
+    assert [(engine.view, engine.is_active) for engine in engines if isinstance(engine, Engine)] == [(0, True)] * 4
+    assert {len(node.disk.blocks) for node in world.nodes} == {40}
 
 
 @pytest.mark.parametrize("seed", [38, 1003])
