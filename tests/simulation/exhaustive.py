@@ -33,7 +33,7 @@ ITEM = b"item"
 State: TypeAlias = tuple[int, int, int]
 """Numbers of the states of the three honest replicas, in the order of their ids."""
 TIMEOUT = -1
-"""Input: the view timer runs out, and another replica complains as well: complaints promise nothing, and are left out."""
+"""Input: the view timer runs out, and another replica has complained: complaints promise nothing, and are no states."""
 TIMEOUT_SECONDS = 20.0
 STATES_MAX = 3_000_000
 """A search that has seen so many gives up: some 600 MB."""
