@@ -57,7 +57,7 @@ def test_a_validator_that_alone_finds_fault_goes_on_voting() -> None:
     for number in range(40):
         item = f"item {number}".encode()
         for node in (world.nodes[0], world.nodes[1], world.nodes[3]):
-            world.at(1.0 + number * 0.1, lambda node=node, item=item: world.submit(node, item))  # type: ignore[misc]
+            world.at(1.0 + number * 0.1, lambda node=node, item=item: world.submit(node, item))
     world.run(10.0)
     engines = [node.engine for node in world.nodes]
     assert [(engine.view, engine.is_active) for engine in engines if isinstance(engine, Engine)] == [(0, True)] * 4
