@@ -6,11 +6,13 @@ chance alone hardly ever draws four times in a row.
 """
 
 import random
+from collections.abc import Callable
 
 from ledger.quantities import ValidatorId, faulty_max
 from tests.simulation.chain import ADD, REMOVE, ROTATE
 from tests.simulation.cuts import Cuts
 from tests.simulation.faults import Faults
+from tests.simulation.lies import draw_lies
 from tests.simulation.shapes import FAULTY_SECONDS, Errand, Shape, Trouble, Villain, really
 
 CUT_SECONDS = 14.0
@@ -22,8 +24,8 @@ TROUBLES = ["split", "one-way", "censor", "alone", "primary", "pause", "restart-
 def draw(seed: int) -> Shape:
     """Return the shape of a seed's run."""
     chance = random.Random(f"shape {seed}")
-    family = chance.choices(["mixed", "harsh", "cut"], weights=[5, 3, 4])[0]
-    shape = {"mixed": _mixed, "harsh": _harsh, "cut": _cut}[family](seed, chance)
+    family = FAMILIES_OF_SEEDS.get(seed % 8) or chance.choices([_mixed, _harsh, _cut], weights=[5, 3, 4])[0]
+    shape = family(seed, chance)
     return really(shape) if random.Random(f"stack {seed}").random() < REAL_RATE else shape
 
 
@@ -135,3 +137,7 @@ def _villains(chance: random.Random, kind: str, size: int) -> tuple[Villain, ...
             )
         )
     return tuple(villains)
+
+
+FAMILIES_OF_SEEDS: dict[int, Callable[[int, random.Random], Shape]] = {7: draw_lies}
+"""By the seed's remainder: families that have their own share of the seeds."""

@@ -99,6 +99,8 @@ def _add_villain(world: World, villain: Villain) -> None:
             world.add_liar(villain.who, rate=villain.rate)
         case "peer":
             world.add_liar(villain.who, rate=villain.rate, catch_up_only=True)
+        case "impostor":
+            world.add_impostor(villain.who, rate=villain.rate, habits=villain.habits, favoured=villain.audience)
         case "slow":
             node.proposal_delay = SLOW_SECONDS
             node.honest = False

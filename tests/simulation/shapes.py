@@ -29,6 +29,8 @@ class Trouble:
     kind: str
     at: float
     seconds: float
+    who: ValidatorId | None = None
+    """Whom it befalls; None: the run's chance decides, if it befalls one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +39,13 @@ class Villain:
 
     kind: str
     """twin (two processes, each heard by a part), double (both heard by all), liar, peer (lies to who is catching up),
-    slow (a primary just under the timeout), deaf, mute."""
+    slow (a primary just under the timeout), deaf, mute, impostor (lies about what is final)."""
     who: ValidatorId
     audience: frozenset[ValidatorId] = frozenset()
     rate: float = 0.0
     at: float = 0.0
+    habits: frozenset[str] = frozenset()
+    """What an impostor does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ import pytest
 from ledger.quantities import ValidatorId
 from tests.simulation.families import TROUBLES, draw
 from tests.simulation.faults import Faults
+from tests.simulation.lies import LATE
 from tests.simulation.runs import run_world
 from tests.simulation.test_simulation import FIRST, SEEDS
 from tests.simulation.world import World
@@ -51,12 +52,12 @@ def test_every_fault_happens_at_every_size(size: int) -> None:
 def test_the_seeds_of_the_tests_draw_every_size_fault_family_and_kind_of_byzantine_validator() -> None:
     shapes = [draw(seed) for seed in range(FIRST, FIRST + SEEDS)]
     assert {shape.size for shape in shapes} == set(SIZES)
-    assert {shape.family for shape in shapes} == {"mixed", "harsh", "cut"}
+    assert {shape.family for shape in shapes} == {"mixed", "harsh", "cut", "lies"}
     assert {1, 2, 4, 64} <= {shape.window for shape in shapes}
     for name in {*Faults.__slots__} - {"partition"}:  # that one is for worlds that tests make themselves
         assert len({getattr(shape.faults, name) for shape in shapes}) > 1, name
     kinds = [villain.kind for shape in shapes for villain in shape.villains]
-    assert {"twin", "double", "liar", "peer", "slow", "deaf", "mute"} <= {*kinds}
-    assert {trouble.kind for shape in shapes for trouble in shape.troubles} == {*TROUBLES}
+    assert {"twin", "double", "liar", "peer", "slow", "deaf", "mute", "impostor"} <= {*kinds}
+    assert {trouble.kind for shape in shapes for trouble in shape.troubles} == {*TROUBLES, *LATE}
     assert any(shape.learners for shape in shapes)
     assert any(errand.again for shape in shapes for errand in shape.errands)

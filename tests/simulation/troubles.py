@@ -10,17 +10,21 @@ from tests.simulation.world import World
 
 CENSORED = ["PRE_PREPARE", "PREPARE", "COMMIT", "COMMIT", "ViewChange", "NewView", "Proposal", "Finality"]
 """What may fail to reach some validators for a while: the cuts between PBFT's phases are where its bugs are."""
+DECIDING = ["Votes", "Proposal", "Finality", "NewView", "Blocks"]
+"""Everything that takes a replica further; heartbeats are left."""
 CLOGGED_SECONDS = 1.0
 
 
 def schedule(world: World, number: int, trouble: Trouble) -> None:
     """Let it begin and end in its time; each draws from a chance of its own, so that leaving one out moves no other."""
     chance = random.Random(f"trouble {number} {world.seed}")
-    begin = _KINDS[trouble.kind]
 
     def happen() -> None:
         world.happened[trouble.kind] += 1
-        end = begin(world, chance, trouble.seconds)
+        if trouble.who is None:
+            end = _KINDS[trouble.kind](world, chance, trouble.seconds)
+        else:
+            end = _AT_ONE[trouble.kind](world, trouble.who)
         world.note(f"trouble: {trouble.kind} for {trouble.seconds:.1f} s")
         world.at(world.now + trouble.seconds, end)
 
@@ -93,6 +97,20 @@ def _full_disk(world: World, chance: random.Random, seconds: float) -> Callable[
     return lambda: None
 
 
+def _eclipse(world: World, who: ValidatorId) -> Callable[[], None]:
+    """Let one hear of the Byzantine ones alone."""
+    cut = {(node.id, who) for node in world.honest if node.id != who}
+    world.cut_links |= cut
+    return lambda: world.cut_links.difference_update(cut)
+
+
+def _starve(world: World, who: ValidatorId) -> Callable[[], None]:
+    """Let one hear how far the others are, and nothing that would take it there."""
+    censored = {(kind, who) for kind in DECIDING}
+    world.censored |= censored
+    return lambda: world.censored.difference_update(censored)
+
+
 def _running(world: World) -> list[Node]:
     return [node for node in world.honest if node.engine is not None]
 
@@ -108,3 +126,4 @@ _KINDS: dict[str, Callable[[World, random.Random, float], Callable[[], None]]] =
     "restart-all": _restart_all,
     "full-disk": _full_disk,
 }
+_AT_ONE: dict[str, Callable[[World, ValidatorId], Callable[[], None]]] = {"eclipse": _eclipse, "starve": _starve}

@@ -20,6 +20,7 @@ from tests.simulation.byzantine import Liar
 from tests.simulation.chain import EPOCH_MS, era_context, genesis_header, set_named, vote_key
 from tests.simulation.checker import Checker
 from tests.simulation.faults import NO_FAULTS
+from tests.simulation.impostor import Impostor
 from tests.simulation.network import Network
 from tests.simulation.node import Crash, Node
 from tests.simulation.verifier import Electorate
@@ -122,6 +123,24 @@ class World(Network):
             catch_up_only=catch_up_only,
         )
 
+    def add_impostor(
+        self, who: ValidatorId, *, rate: float, habits: frozenset[str], favoured: frozenset[ValidatorId]
+    ) -> None:
+        """Make a validator Byzantine: it lies about what is final."""
+        node = self.nodes[who]
+        node.honest = False
+        node.liar = Impostor(
+            chance=random.Random(f"impostor {who} {self.seed}"),
+            validator=who,
+            key=node.key,
+            chain_id=self.context.chain_id,
+            rate=rate,
+            habits=habits,
+            favoured=favoured,
+            quorum=self.context.validators.quorum,
+            chain=lambda: node.disk.blocks,
+        )
+
     def silence(self, node: Node) -> None:
         """End a process for good."""
         node.honest = False
@@ -210,7 +229,7 @@ class World(Network):
 
     def _blame(self, node: Node, error: ProtocolViolation) -> None:
         if node.honest and self.nodes[error.sender].honest:
-            raise Violation(f"{node.id} accuses {error.sender}, which is honest: {error}") from error
+            raise Violation(f"blame: {node.id} accuses {error.sender}, which is honest: {error}") from error
         self.note(f"{node.id} refuses: {error}")
 
     def _carry_out(self, node: Node, engine: Engine | Learner, effects: Effects) -> None:

@@ -39,4 +39,12 @@ KILLED_BY: dict[str, int] = {
     "NEW-VIEW forgets what was prepared": 2,
     "view changes for several views make one NEW-VIEW": 4,
     "B13 the wait for a NEW-VIEW has no end": 0,
+    "next height only": 55,
+    "blocks of an answer are not verified": 47,
+    "B18 the subject of a certificate is not compared": 47,
+    "a certificate is believed without its signatures": 7,
+    "certificates mix eras": 110,
+    "B14 nobody asks again for blocks": 10,
+    "bodies are forgotten with their view": 5,
+    "B15 a peer's claim is believed for ever": 287,
 }

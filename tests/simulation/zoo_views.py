@@ -154,14 +154,23 @@ CATCHING_UP = (
     bug(
         "certificates mix eras",
         change("consensus.finality:on_finality", "certificate.era != replica.context.era:", "False:"),
+        change(
+            "consensus.engine:Engine._is_of_this_era",
+            "if era is None or era == own:",
+            "if era in {None, own} or isinstance(message, Finality | Proposal):",
+        ),
     ),
     bug(
         "B14 nobody asks again for blocks",
         change("consensus.replica:Question.is_due", "return now - self.at >= self.patience", "return False"),
     ),
     bug(
-        "B26 bodies are asked of the primary alone",
-        change("consensus.catch_up:ask_for_body", "to=first if before is None else None", "to=first"),
+        "bodies are forgotten with their view",
+        change(
+            "consensus.replica:Replica.leave_view",
+            "self.catch_up.bodies.clear()",
+            "self.catch_up.bodies.clear()\n    self.bodies = Bodies(self.context.window)",
+        ),
     ),
     bug(
         "B15 a peer's claim is believed for ever",
