@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ledger.errors import ConfigurationError
 from ledger.genesis import Genesis
 from node.backup import check_chain
 from node.config import load
@@ -73,10 +72,6 @@ def _genesis(home: Home) -> Iterator[Finding]:
 
 def _certificate(home: Home) -> Iterator[Finding]:
     certificate = certificate_in(read_private(home.link_credential))
-    recorded = _recorded(home)
-    if recorded is not None and certificate != recorded:
-        advice = "put back the credential that the chain records, or rotate it by a membership transaction"
-        yield fail("certificate", "not the one that genesis records for this validator", advice)
     left = valid_until(certificate) - _now_ms()
     until = moment(valid_until(certificate))
     if left <= 0:
@@ -85,16 +80,6 @@ def _certificate(home: Home) -> Iterator[Finding]:
         yield warn("certificate", f"valid until {until}", "rotate it by a membership transaction in time")
     else:
         yield ok("certificate", f"valid until {until}")
-
-
-def _recorded(home: Home) -> bytes | None:
-    """Return the link certificate that genesis has for this vote key; None for one that came later."""
-    try:
-        genesis, vote = home.load_genesis(), home.load_key(KeyPurpose.VOTE)
-    except ConfigurationError:
-        return None
-    members = genesis.validators.members
-    return next((member.link_certificate for member in members if member.vote_key == vote.public), None)
 
 
 def _disk(home: Home) -> Iterator[Finding]:

@@ -13,12 +13,14 @@ from ledger.errors import QuorateError
 from ledger.genesis import Genesis
 from node.config import AlarmsSection
 from node.home import Home
+from node.keystore import KeyPurpose, read_private
 from node.runtime.peer_clocks import deviation_ms
+from node.transport.certificates import certificate_in
 from node.transport.sockets import parse_address
 from participant.errors import NodeFault
 from participant.node import Node
 from quorate.doctor import Check, Finding, Verdict, fail, ok, skipped, warn
-from quorate.survey import STATUS, Sighting, ask_all, places_in, places_of
+from quorate.survey import STATUS, Place, Sighting, ask_all, places_in, places_of
 
 CONNECT_SECONDS = 3.0
 _TROUBLES: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
@@ -37,6 +39,7 @@ def peer_checks(home: Path | None, node: str) -> list[tuple[str, Check]]:
         ("versions", around.versions),
         ("clock", around.clock),
         ("links", around.links),
+        ("certificate", around.certificate),
     ]
 
 
@@ -55,14 +58,18 @@ class _Around:
             return None
 
     @cached_property
-    def seen(self) -> list[Sighting]:
-        """Every validator, as it answered; those of genesis where the node does not say who they are now."""
+    def _places(self) -> tuple[str, list[Place]]:
+        """Whose word it is and the validators: those of now; those of genesis where the node does not say."""
         with httpx.Client(follow_redirects=False) as http:
             try:
-                places = places_of(Node(self._node, http))
+                return "the chain", places_of(Node(self._node, http))
             except NodeFault:
-                places = [] if self._genesis is None else places_in(self._genesis)
-        return ask_all(places)
+                return "genesis", [] if self._genesis is None else places_in(self._genesis)
+
+    @cached_property
+    def seen(self) -> list[Sighting]:
+        """Every validator, as it answered."""
+        return ask_all(self._places[1])
 
     @property
     def _answers(self) -> list[tuple[Sighting, dict[str, Any]]]:
@@ -138,10 +145,11 @@ class _Around:
             yield ok("clock", found)
 
     def links(self) -> Iterator[Finding]:
-        if self._genesis is None:
-            yield skipped("links", "no genesis file to read their addresses from: name a home")
+        said_by, places = self._places
+        addresses = {it.validator: it.link_address for it in places if it.link_address is not None}
+        if not addresses:
+            yield skipped("links", "nobody says where they are: name a home or a node")
             return
-        addresses = {number: it.link_address for number, it in self._genesis.descriptors.items()}
         with ThreadPoolExecutor(len(addresses)) as pool:
             refusals = dict(zip(addresses, pool.map(_refusal, addresses.values()), strict=True))
         for number, refusal in refusals.items():
@@ -149,7 +157,23 @@ class _Around:
                 advice = "is that validator up, and do firewalls let this host reach it?"
                 yield warn("links", f"validator {number} at {addresses[number]}: {refusal}", advice)
         if not any(refusals.values()):
-            yield ok("links", f"the link ports of all {len(addresses)} validators of genesis take connections")
+            yield ok("links", f"the link ports of all {len(addresses)} validators of {said_by} take connections")
+
+    def certificate(self) -> Iterator[Finding]:
+        """Compare this host's link certificate with the one in force, which a rotation may have changed."""
+        said_by, places = self._places
+        if self._home is None:
+            return
+        vote = self._home.load_key(KeyPurpose.VOTE).public
+        own = next((it for it in places if it.vote_key == vote), None)
+        if own is None:
+            found = f"no validator of {said_by} has this home's vote key"
+            yield skipped("certificate", f"{found}: a learner, one that has left, or one with keys of an earlier era")
+        elif own.link_certificate == certificate_in(read_private(self._home.link_credential)):
+            yield ok("certificate", f"the one that {said_by} records for validator {own.validator}")
+        else:
+            advice = "put back the credential that the chain records, or rotate it by a membership transaction"
+            yield fail("certificate", f"not the one that {said_by} records for validator {own.validator}", advice)
 
 
 def _refusal(address: str) -> str | None:

@@ -65,7 +65,10 @@ class NodeSource:
         try:
             return self._block(str(height))
         except NodeHasNone as refusal:
-            raise EvidenceMissing(f"block {height}", expected="the node to have it", got=str(refusal)) from refusal
+            expected = "the node to have it"
+            if refusal.problem == "below-snapshot":
+                expected = "a node with all blocks since genesis, one whose status has base 0"
+            raise EvidenceMissing(f"block {height}", expected=expected, got=str(refusal)) from refusal
 
     def blob(self, digest: Digest) -> Buffer:
         """Return what the node keeps under a digest; raises EvidenceMissing, NodeFault."""

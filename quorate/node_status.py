@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -105,8 +106,14 @@ def _standing(seen: Sighting) -> tuple[object, ...]:
         status["primary"],
         f"{age:,.1f} s",
         f"{seen.offset_ms:+,} ms (+-{seen.error_ms:,})",
-        f"{status['software']} / {status['protocol']}",
+        f"{status['software']} / {_protocol(status)}",
     )
+
+
+def _protocol(status: Mapping[str, Any]) -> str:
+    coming = status["upcoming"]
+    then = "" if coming is None else f", {coming['version']} from block {coming['height']:,} on"
+    return f"{status['protocol']}{then}"
 
 
 def _trouble(seen: Sighting) -> str:
@@ -146,7 +153,7 @@ def _fields(found: dict[str, Any], *, healthy: bool) -> Fields:
             ("waiting", f"{found['mempool_transactions']:,} transactions"),
             ("snapshots", _snapshots(found)),
             ("blobs", f"{found['blob_bytes']:,} bytes"),
-            ("release", f"{found['software']}, protocol {found['protocol']}"),
+            ("release", f"{found['software']}, protocol {_protocol(found)}"),
             ("alarms", listed([f"{it['kind']} ({it['level']}): {it['detail']}" for it in found["alarms"]])),
             ("health", "ok" if healthy else "changing the view" if not found["active"] else "behind the others"),
         ]

@@ -25,6 +25,10 @@ class Place:
     organisation: str
     url: str | None
     """None if the chain does not say."""
+    link_address: str | None
+    """Where the others dial it; None as well."""
+    vote_key: bytes
+    link_certificate: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,14 @@ def places_of(node: Node) -> list[Place]:
     found = node.json(Request(method="GET", path="/v1/validators"), dict[str, Any])
     try:
         listed = [
-            Place(validator=int(it["id"]), organisation=str(it["organisation"]), url=it["rest_url"])
+            Place(
+                validator=int(it["id"]),
+                organisation=str(it["organisation"]),
+                url=it["rest_url"],
+                link_address=it["link_address"],
+                vote_key=bytes.fromhex(it["vote_key"]),
+                link_certificate=bytes.fromhex(it["link_certificate"]),
+            )
             for it in found["validators"]
         ]
     except (KeyError, TypeError, ValueError) as error:
@@ -60,6 +71,9 @@ def places_in(genesis: Genesis) -> list[Place]:
             validator=member.id,
             organisation=member.organisation,
             url=genesis.descriptors[member.id].rest_url,
+            link_address=genesis.descriptors[member.id].link_address,
+            vote_key=member.vote_key,
+            link_certificate=member.link_certificate,
         )
         for member in genesis.validators.members
     ]
@@ -90,11 +104,12 @@ def _check_form(url: str, status: dict[str, Any]) -> None:
     """Raise MalformedAnswer unless a status has what is shown of it, in the right form."""
     numbers = ("height", "view", "primary", "time", "protocol", "validator", "clock")
     texts = ("chain_id", "software", "head")
-    alarms = status["alarms"]
+    alarms, coming = status["alarms"], status["upcoming"]
     fits = (
         all(type(status[name]) is int for name in numbers)
         and all(type(status[name]) is str for name in texts)
         and all(type(status[name]) is bool for name in ("active", "behind"))
+        and (coming is None or all(type(coming[name]) is int for name in ("version", "height")))
         and all(isinstance(alarm, dict) and type(alarm["kind"]) is str for alarm in alarms)
     )
     if not fits:

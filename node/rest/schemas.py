@@ -59,6 +59,13 @@ class Joining(Answer):
     ranges_here: Number
 
 
+class Upcoming(Answer):
+    """A version of the rules that is decided and not in force yet, and the first block of it."""
+
+    version: Number
+    height: Number
+
+
 class Status(Answer):
     """Where the node stands, and which chain it belongs to."""
 
@@ -67,6 +74,7 @@ class Status(Answer):
         seat="validator",
         software="0.1.0",
         protocol=1,
+        upcoming=None,
         clock=examples.TIME,
         height=9,
         head=examples.HEADER.digest.hex(),
@@ -96,6 +104,7 @@ class Status(Answer):
     seat: Literal["validator", "learner", "left", "none"]
     software: str
     protocol: Number
+    upcoming: Upcoming | None = Field(description="The next version of the rules, if one is decided.")
     clock: Number
     height: Number
     head: HexDigest

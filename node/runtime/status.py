@@ -40,6 +40,15 @@ class PeerStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Upcoming:
+    """A version of the rules that is decided and not in force yet."""
+
+    version: int
+    height: Height
+    """First block of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeStatus:
     """Where this node stands."""
 
@@ -51,6 +60,8 @@ class NodeStatus:
     """Release that runs."""
     protocol: int
     """Version of the rules that the next block follows."""
+    upcoming: Upcoming | None
+    """The next version, if one is decided."""
     clock: TimeMs
     """This host's time."""
     height: Height
@@ -107,6 +118,7 @@ def node_status(  # noqa: PLR0913 - one argument a part of the node
         seat=_seat(validator, chain),
         software=software_version(),
         protocol=queries.parameters(chain.state).protocol,
+        upcoming=_upcoming(chain),
         clock=wall_clock(),
         height=Height(header.height),
         head=header.digest,
@@ -129,6 +141,13 @@ def node_status(  # noqa: PLR0913 - one argument a part of the node
         snapshot=snapshot,
         joining=joining,
     )
+
+
+def _upcoming(chain: ChainStore) -> Upcoming | None:
+    decided = queries.protocol(chain.state)
+    if decided is None or decided.version == queries.parameters(chain.state).protocol:
+        return None
+    return Upcoming(version=decided.version, height=Height(decided.height))
 
 
 def _seat(validator: ValidatorId | None, chain: ChainStore) -> str:

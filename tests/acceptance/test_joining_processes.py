@@ -10,6 +10,8 @@ from ledger.entries import Accepted
 from ledger.genesis import Genesis
 from ledger.transactions import EnrolParticipant
 from node.storage.leveldb import LevelDb
+from quorate.cli import run
+from quorate.errors import EvidenceMissing
 from tests.acceptance.caller import Caller
 from tests.acceptance.processes import ValidatorProcess, make_validators, until
 from tests.consortium import signing_key
@@ -44,7 +46,9 @@ def content_of(home: Path, prefix: bytes) -> dict[bytes, bytes]:
         kv.close()
 
 
-def test_a_validator_joins_from_a_snapshot_through_kills_and_votes(tmp_path: Path) -> None:
+def test_a_validator_joins_from_a_snapshot_through_kills_and_votes(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     validators = make_validators(tmp_path)
     genesis = Genesis((tmp_path / "genesis.json").read_bytes())
     callers = [Caller(validator.url, genesis) for validator in validators]
@@ -78,6 +82,11 @@ def test_a_validator_joins_from_a_snapshot_through_kills_and_votes(tmp_path: Pat
         assert refused.status_code == httpx.codes.NOT_FOUND
         assert refused.json()["code"] == "below-snapshot"
         assert callers[LATE].json("/v1/blocks", limit=100)["next"] is None
+        where = ["--node", late.url, "--genesis", str(tmp_path / "genesis.json")]
+        assert run(["export", str(tmp_path / "export"), *where]) == EvidenceMissing.exit_code
+        said = capfd.readouterr().err
+        assert "expected a node with all blocks since genesis, one whose status has base 0" in said
+        assert f"a height above this node's snapshot, {base}" in said
         assert callers[0].http.get("/v1/blocks/3").status_code == httpx.codes.OK
 
         validators[1].kill()  # now there is no quorum without the late one's votes

@@ -5,6 +5,7 @@ import shutil
 import tarfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from ledger.quantities import TimeMs
 from node.home import Home
-from node.keystore import PRIVATE_MODE
+from node.keystore import PRIVATE_MODE, KeyPurpose, create_key
 from node.storage.vote_log import VoteLog
 from node.transport.certificates import make_link_credential
 from quorate import doctor_home, node_status, survey
@@ -81,7 +82,7 @@ def test_without_a_home_only_what_others_say_is_looked_at(commands: Commands, wa
         "chain": "ok",
         "versions": "ok",
         "clock": "ok",
-        "links": "skipped",
+        "links": "ok",
     }
 
 
@@ -176,6 +177,22 @@ def test_a_certificate_that_ends_soon_is_a_warning(
     assert (found["verdict"], found["advice"]) == ("warn", "rotate it by a membership transaction in time")
 
 
+def test_the_certificate_is_compared_with_the_one_in_force(commands: Commands, walk: Walk, tmp_path: Path) -> None:
+    own = Home(tmp_path / "own")
+    ignored = shutil.ignore_patterns("LOCK", "vote.log.lock")
+    shutil.copytree(walk.served.network.homes[1].path, own.path, ignore=ignored)
+    found = findings(commands, "--home", own.path, "--node", walk.url)["certificate"]
+    assert (found["verdict"], "the one that the chain records for validator 1" in found["found"]) == ("ok", True)
+    another_certificate(own)
+    found = findings(commands, "--home", own.path, "--node", walk.url)["certificate"]
+    assert (found["verdict"], found["found"]) == ("fail", "not the one that the chain records for validator 1")
+    own.key(KeyPurpose.VOTE).unlink()
+    create_key(own.key(KeyPurpose.VOTE), KeyPurpose.VOTE)
+    found = findings(commands, "--home", own.path, "--node", walk.url)["certificate"]
+    assert found["verdict"] == "skipped"
+    assert "no validator of the chain has this home's vote key" in found["found"]
+
+
 def test_looking_at_a_vote_log_changes_nothing(commands: Commands, home: Home) -> None:
     home.data.mkdir()
     log = VoteLog.create(home.vote_log, chain_id=home.load_genesis().chain_id)
@@ -238,7 +255,7 @@ def test_a_validator_that_does_not_answer_is_in_the_table_and_in_the_exit_code(
 
     def with_a_silent_one(node: Any) -> Any:
         first, *rest = places(node)
-        return [type(first)(validator=9, organisation="gone", url=nobody()), *rest]
+        return [replace(first, validator=9, organisation="gone", url=nobody()), *rest]
 
     monkeypatch.setattr(node_status, "places_of", with_a_silent_one)
     ran = commands("status", "--all", "--node", walk.url)

@@ -20,6 +20,7 @@ from node.alarms import AlarmKind
 from node.config import load
 from node.errors import ProtocolUnknown
 from node.runtime.node import Node
+from node.runtime.status import Upcoming
 from tests.consortium import signing_key
 from tests.network import WAIT_SECONDS, InProcessNetwork, make_homes
 
@@ -72,6 +73,7 @@ def test_a_release_that_does_not_know_the_next_version_stops_before_it_and_catch
         async with mixed_network(tmp_path, [NEW, NEW, NEW, OLD]) as network:
             height = await activate(network)
             old = network.nodes[3]
+            assert network.nodes[0].status().upcoming == Upcoming(version=2, height=Height(height))
             await network.until(lambda: old.api.height == network.nodes[0].api.height)
             old._watch.tick()
             assert [alarm.kind for alarm in old.api.alarms] == [AlarmKind.PROTOCOL]
@@ -93,6 +95,7 @@ def test_a_release_that_does_not_know_the_next_version_stops_before_it_and_catch
             assert len({node.chain.head.header.digest for node in network.nodes}) == 1
             headers = [network.nodes[3].chain.header(Height(place)) for place in (height - 1, height)]
             assert [header.protocol for header in headers if header is not None] == [1, 2]
+            assert network.nodes[0].status().upcoming is None
 
     asyncio.run(scenario())
 
