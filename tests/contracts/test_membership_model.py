@@ -231,7 +231,7 @@ def body_of(chain: Chain, model: Model, wish: Wish) -> ChangeValidators:
     return body
 
 
-def approvers_of(draw: st.DrawFn, model: Model, owner: str | None) -> frozenset[str]:
+def approvers_of(draw: st.DrawFn, model: Model, owner: str) -> frozenset[str]:
     """Draw who approves: around a quorum mostly, or the owner alone."""
     run = sorted({model.seats[number].organisation for number in model.sitting})
     how = draw(st.sampled_from(["quorum"] * 5 + ["one short", "owner", "any"]))
@@ -240,7 +240,7 @@ def approvers_of(draw: st.DrawFn, model: Model, owner: str | None) -> frozenset[
     if how == "any":
         return frozenset(draw(st.sets(st.sampled_from(sorted(model.operators)))))
     chosen = draw(st.permutations(run))
-    found: set[str] = {owner} & set(model.operators) if owner is not None and draw(st.booleans()) else set()
+    found: set[str] = {owner} & set(model.operators) if draw(st.booleans()) else set()
     needed = quorum_of(len(model.sitting)) - (how == "one short")
     for name in chosen:
         if sum(model.seats[number].organisation in found for number in model.sitting) >= needed:
@@ -257,7 +257,7 @@ def wishes(draw: st.DrawFn, model: Model) -> Wish:
     kind = draw(st.sampled_from(kinds))
     anywhere = st.integers(0, len(model.seats))
     number = draw(st.one_of(st.sampled_from(model.sitting), st.sampled_from(model.sitting), anywhere))
-    learner = draw(st.sampled_from(model.learning) if model.learning and draw(st.integers(0, 4)) else anywhere)
+    learner = draw(st.one_of(st.sampled_from(model.learning), anywhere) if model.learning else anywhere)
     joins = draw(st.booleans())
     is_new = joins if draw(st.integers(0, 5)) else not joins
     organisation = draw(st.sampled_from(NEWCOMERS if is_new else sorted(model.operators)))

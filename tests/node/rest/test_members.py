@@ -5,6 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from ledger.light_client import LightClient
 from ledger.quantities import Era, Height
 from ledger.validators import ValidatorSet
 from node.rest import record_schemas
@@ -53,6 +54,33 @@ def test_organisations_are_listed_by_name(served: Served, caller: httpx.Client) 
     found = checked(caller.get("/v1/organisations"), record_schemas.Organisations)["organisations"]
     assert [record["name"] for record in found] == ["org-0", "org-1", "org-2", "org-3", "site-0"]
     assert found[0]["operator_key"] == served.network.operator(0).public.hex()
+
+
+@pytest.mark.parametrize("era", [0, 1, 7, 2**63 - 1])
+def test_an_era_that_has_no_beginning_here_has_no_proof(caller: httpx.Client, era: int) -> None:
+    found = refused(caller.get(f"/v1/eras/{era}"), "not-appended", status=404)
+    assert found["expected"] == "an era from 1 to the current one"
+
+
+@pytest.mark.parametrize("era", ["-1", "x", "1.0", "99999999999999999999"])
+def test_what_is_no_number_of_an_era_is_refused(caller: httpx.Client, era: str) -> None:
+    refused(caller.get(f"/v1/eras/{era}"), "invalid-parameter", status=422)
+
+
+def test_the_proof_of_an_era_convinces_whoever_trusts_genesis(tmp_path: Path) -> None:
+    members, others = consortium(), consortium(validators=5)
+    kv = LevelDb(tmp_path / "chain")
+    store = ChainStore(kv, members.genesis)
+    grow(members, store, 2)
+    boundary = ending_era(store.tip(), others.genesis.validators.members, Era(1), members=members)
+    store.append(boundary, certify(members, boundary.block.header))
+    grow(members, store, 2)
+    found = store.era_boundary(Era(1))
+    kv.close()
+    light = LightClient(members.genesis)
+    light.learn(found.header, found.certificate, found.members)
+    assert (light.newest_era, found.header.height) == (1, 3)
+    assert found.members == others.genesis.validators.members
 
 
 def test_each_height_has_the_set_that_decided_it(tmp_path: Path) -> None:

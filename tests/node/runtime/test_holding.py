@@ -229,3 +229,29 @@ def test_an_update_that_nobody_has_any_more_is_not_asked_for_for_ever(tmp_path: 
             assert made.peers.asked == [1]
 
     asyncio.run(scenario())
+
+
+def test_after_a_join_only_what_is_not_here_or_not_marked_is_seen_to(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with bench(tmp_path) as made:
+            here, unmarked = made.add(b"here"), made.add(b"unmarked")
+            made.blobs.set_recorded(here)
+            away = sha256(LAYOUT_DATA)
+            made.put_state(state_keys.blob(away), record_of(LAYOUT_DATA))
+            made.peers.answers[ValidatorId(1)] = serving(LAYOUT_DATA)
+            marked: list[Digest] = []
+            set_recorded = made.store.set_recorded
+
+            def noted(digest: Digest) -> None:
+                marked.append(digest)
+                set_recorded(digest)
+
+            made.store.set_recorded = noted  # type: ignore[method-assign]
+            for digest in (here, unmarked, away):
+                made.holding.keep_if_missing(digest)
+            async with asyncio.timeout(WAIT_SECONDS):
+                while not (made.store.has(away) and made.store.record(away).recorded):
+                    await turns()
+            assert marked == [unmarked, away]
+
+    asyncio.run(scenario())

@@ -7,16 +7,19 @@ import pytest
 
 from aggregation.model_file import import_model
 from ledger import state_keys
-from ledger.blobs import ModelFacts
+from ledger.blobs import Codec, LayoutFacts, ModelFacts, UpdateFacts
 from ledger.encoding import encode
 from ledger.errors import Undecidable
 from ledger.hashing import Digest, sha256
 from ledger.quantities import Height, ParticipantId, RoundNumber, ValidatorId
-from ledger.records import ParticipationRecord
+from ledger.records import BlobRecord, ParticipationRecord
 from tests.node.runtime.bench import Bench, Peer, bench, failing, forging, running_task, serving
 from tests.node.runtime.sites import LAYOUT, START
 
 CONTENT = b"content"
+LAYOUT_FACTS = LayoutFacts(
+    tensors=1, weight_elements=1, statistic_elements=0, frozen_elements=0, exponent_min=0, exponent_max=0
+)
 FIRST, SECOND, THIRD = ValidatorId(1), ValidatorId(2), ValidatorId(3)
 
 
@@ -147,5 +150,30 @@ def test_a_model_that_is_kept_longer_keeps_its_view_as_long(tmp_path: Path) -> N
             made.blobs.keep_until(model, Height(9))
             assert isinstance(facts, ModelFacts)
             assert made.store.record(facts.view).expires == 9
+
+    asyncio.run(scenario())
+
+
+def record_of(facts: UpdateFacts | ModelFacts | LayoutFacts) -> BlobRecord:
+    return BlobRecord(size=7, facts=facts, recorded=Height(1))
+
+
+def test_owed_is_what_is_recorded_but_for_updates_of_rounds_that_are_past_keeping(tmp_path: Path) -> None:
+    """A node that joined from a snapshot heard of none of these blobs: it has to ask for what the state names."""
+
+    async def scenario() -> None:
+        async with bench(tmp_path) as made:
+            digests = {name: sha256(name.encode()) for name in ("old", "retained", "current", "layout", "nobody's")}
+            update = UpdateFacts(layout=digests["layout"], codec=Codec.I32, norm_squared=b"", value_max=0)
+            for name, digest in digests.items():
+                facts = LAYOUT_FACTS if name == "layout" else update
+                made.put_state(state_keys.blob(digest), record_of(facts))
+            made.put_state(state_keys.task("a"), running_task("a", number=5, retain=1))
+            for number, name in ((3, "old"), (4, "retained"), (5, "current")):
+                took_part(made, "a", number, digests[name])
+            expected = {digests[name] for name in ("retained", "current", "layout")}
+            assert set(made.blobs.owed()) == expected
+            took_part(made, "a", 4, digests["old"])  # the same bytes were sent again, in a round that is still kept
+            assert set(made.blobs.owed()) == {digests[name] for name in ("old", "current", "layout")}
 
     asyncio.run(scenario())

@@ -148,3 +148,43 @@ def test_a_peer_that_does_not_read_fills_its_queue_and_no_buffer(consortium: Mem
             await sender.links.close()
 
     run(main())
+
+
+def test_peers_that_are_added_removed_and_moved_while_it_runs(consortium: Members) -> None:
+    async def main() -> None:
+        zero, one, two = (Node(consortium, number) for number in range(3))
+        zero.start({one.identity: one.address})
+        one.start({zero.identity: zero.address})
+        two.start({zero.identity: zero.address, one.identity: one.address})
+        try:
+            await zero.connected(1)
+            zero.links.update({one.identity: one.address, two.identity: two.address})
+            await zero.connected(2)
+            zero.links.broadcast(b"to both")
+            for node in (one, two):
+                await node.until(lambda node=node: node.from_peer(zero) == [b"to both"])  # type: ignore[misc]
+            zero.links.update({two.identity: two.address})
+            await zero.until(lambda: zero.links.connected == {two.identity})
+            zero.links.broadcast(b"to two")
+            zero.links.send(one.identity, b"to nobody")
+            await two.until(lambda: two.from_peer(zero) == [b"to both", b"to two"])
+            assert one.from_peer(zero) == [b"to both"]
+        finally:
+            for node in (zero, one, two):
+                await node.links.close()
+
+    run(main())
+
+
+def test_a_link_whose_peer_has_not_changed_goes_on_undisturbed(consortium: Members) -> None:
+    async def main() -> None:
+        nodes = zero, one, two = tuple(Node(consortium, number) for number in range(3))
+        async with running(*nodes):
+            before = len(zero.all(LinkEventKind.LINK_UP))
+            zero.links.update({one.identity: one.address, two.identity: two.address}, anew={two.identity})
+            await zero.until(lambda: len(zero.all(LinkEventKind.LINK_UP)) > before)
+            again = {event.peer for event in zero.all(LinkEventKind.LINK_UP)[before:]}
+            assert again == {two.identity}
+            await zero.connected(2)
+
+    run(main())
