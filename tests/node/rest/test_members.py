@@ -56,13 +56,13 @@ def test_organisations_are_listed_by_name(served: Served, caller: httpx.Client) 
     assert found[0]["operator_key"] == served.network.operator(0).public.hex()
 
 
-@pytest.mark.parametrize("era", [0, 1, 7, 2**63 - 1])
+@pytest.mark.parametrize("era", [0, 1, 7, 10**18 - 1])
 def test_an_era_that_has_no_beginning_here_has_no_proof(caller: httpx.Client, era: int) -> None:
     found = refused(caller.get(f"/v1/eras/{era}"), "not-appended", status=404)
     assert found["expected"] == "an era from 1 to the current one"
 
 
-@pytest.mark.parametrize("era", ["-1", "x", "1.0", "99999999999999999999"])
+@pytest.mark.parametrize("era", ["-1", "x", "1.0", "1000000000000000000"])
 def test_what_is_no_number_of_an_era_is_refused(caller: httpx.Client, era: str) -> None:
     refused(caller.get(f"/v1/eras/{era}"), "invalid-parameter", status=422)
 
