@@ -20,6 +20,8 @@ from quorate.ports import free_ports
 PATIENCE_SECONDS = 120.0
 """Only a test that has failed waits so long."""
 PAUSE_SECONDS = 0.02
+CAT = ("cat",)
+"""Where it lies is the system's business."""
 
 T = TypeVar("T")
 
@@ -59,6 +61,8 @@ class ValidatorProcess:
         self._prefix = prefix
         self._genesis = genesis
         self._process: subprocess.Popen[bytes] | None = None
+        self._log_writer: subprocess.Popen[bytes] | None = None
+        """Writes the log, as a service manager does: a process whose own disk is full can still say so."""
 
     @property
     def descriptor(self) -> ValidatorDescriptor:
@@ -88,11 +92,14 @@ class ValidatorProcess:
         limit = [] if file_bytes_max is None else ["prlimit", f"--fsize={file_bytes_max}:", "--"]
         arguments = ["node", "start", "--home", str(self.home), "--genesis", str(self._genesis)]
         with self.log.open("ab") as output:
+            self._log_writer = subprocess.Popen([*CAT], stdin=subprocess.PIPE, stdout=output)
+        assert self._log_writer.stdin is not None
+        with self._log_writer.stdin as lines:
             self._process = subprocess.Popen(
                 [*self._prefix, *limit, sys.executable, "-m", "quorate", *arguments, "--log-format", "json"],
                 stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
+                stdout=lines,
+                stderr=lines,
                 env=_environment(),
             )
 
@@ -118,9 +125,12 @@ class ValidatorProcess:
         self._process.terminate()
 
     def exit_code(self) -> int:
-        """Wait until the process has ended."""
+        """Wait until the process has ended, and all that it said is in the log."""
         assert self._process is not None
-        return self._process.wait(PATIENCE_SECONDS)
+        assert self._log_writer is not None
+        code = self._process.wait(PATIENCE_SECONDS)
+        self._log_writer.wait(PATIENCE_SECONDS)
+        return code
 
     def lines(self, event: str) -> list[dict[str, Any]]:
         """Return the log lines of one event so far."""

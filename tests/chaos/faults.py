@@ -47,7 +47,12 @@ class Kind(StrEnum):
 ON_LINKS = frozenset({Kind.ISOLATE, Kind.ISOLATE_PRIMARY, Kind.HALVES, Kind.ONE_WAY, Kind.LOSS, Kind.DELAY})
 """Need a network that can fail."""
 OF_PRIMARY = frozenset({Kind.KILL_PRIMARY, Kind.PAUSE_PRIMARY, Kind.ISOLATE_PRIMARY})
-OF_ONE = frozenset({Kind.ISOLATE, Kind.ONE_WAY, Kind.FULL_DISK, Kind.TORN_LOG, Kind.DAMAGED_LOG, Kind.DAMAGED_DATABASE})
+OF_ONE = frozenset(
+    {
+        *(Kind.KILL_STARTING, Kind.ISOLATE, Kind.ONE_WAY),
+        *(Kind.FULL_DISK, Kind.TORN_LOG, Kind.DAMAGED_LOG, Kind.DAMAGED_DATABASE),
+    }
+)
 MAY_BE_LONG = frozenset({Kind.PAUSE, Kind.PAUSE_PRIMARY, Kind.ISOLATE, Kind.ISOLATE_PRIMARY, Kind.HALVES})
 LONG_RATIO = 0.2
 LONG_SECONDS = 40.0
@@ -85,13 +90,12 @@ class Fault:
         return f"{self.kind} of {whom}{how} for {self.seconds:.1f} s"
 
 
-def draw(chance: Random, kinds: Sequence[Kind], *, size: int, seconds_max: float = 8.0) -> Fault:
-    """Draw one fault for so many validators.
+def draw(chance: Random, kind: Kind, *, size: int, seconds_max: float = 8.0) -> Fault:
+    """Draw one fault of a kind for so many validators.
 
     Only one and the same validator ever loses the last record of its vote log: it may then vote twice, so it counts as
     Byzantine, and there may be no more than f of those.
     """
-    kind = chance.choice(kinds)
     faulty_max = (size - 1) // 3
     if kind in {Kind.KILL, Kind.PAUSE}:
         count = chance.randint(1, faulty_max + 1)

@@ -124,11 +124,12 @@ class Nemesis:
         database = validator.home / damage.DATABASE
         files = [validator.home / damage.VOTE_LOG, *database.glob("*.log")]
         file = Random(fault.seed).choice(files)
+        said_before = validator.log.stat().st_size
         damage.leave_no_room(validator, file)
         seconds = self._cluster.wait(lambda: not validator.is_running, f"validator {place} to stop for want of room")
-        self._check_refusal(place, {"storage-failed"}, during="running")
+        said_before = self._check_refusal(place, "storage-failed", said_before, during="running")
         validator.start(file_bytes_max=0)
-        self._check_refusal(place, {"storage-failed"}, during="starting")
+        self._check_refusal(place, "storage-failed", said_before, during="starting")
         time.sleep(fault.seconds)
         self._cluster.start(place)
         return f"no room beyond {file.name}; stopped after {seconds:.1f} s"
@@ -163,8 +164,9 @@ class Nemesis:
         good = log.read_bytes()
         if len(damage.groups(log)) > 1:
             damage.flip_earlier_record(log, Random(fault.seed))
+            said_before = validator.log.stat().st_size
             self._cluster.start(place)
-            self._check_refusal(place, {"vote-log-damaged"}, during="starting")
+            self._check_refusal(place, "vote-log-damaged", said_before, during="starting")
             assert log.stat().st_size == len(good), "a refused log is left as it is"
             log.write_bytes(good)
         self._cluster.start(place)
@@ -176,10 +178,11 @@ class Nemesis:
         self._cluster.kill(place)
         database = validator.home / damage.DATABASE
         what = damage.flip_database(database, Random(fault.seed))
+        said_before = validator.log.stat().st_size
         self._cluster.start(place)
         refused = self._ends_at_start(place)
         if refused:
-            self._check_refusal(place, {"database-damaged"}, during="starting")
+            self._check_refusal(place, "database-damaged", said_before, during="starting")
         else:
             self._cluster.kill(place)
         aside = validator.home / f"chain-aside-{fault.seed}"
@@ -195,10 +198,13 @@ class Nemesis:
         self._cluster.wait(lambda: not validator.is_running or len(validator.lines("started")) > began, "a start")
         return not validator.is_running
 
-    def _check_refusal(self, place: int, codes: set[str], *, during: str) -> None:
-        """Raise Violation unless a validator ended with a failure that names one of these codes."""
+    def _check_refusal(self, place: int, code: str, said_before: int, *, during: str) -> int:
+        """Raise Violation unless a validator ended and said why, beyond that byte of its log; return its length."""
         validator = self._cluster.validators[place]
-        code = validator.exit_code()
-        said = validator.log.read_text(errors="replace").splitlines()[-40:]
-        if code == 0 or not any(f'"{each}"' in line or f"[{each}]" in line for each in codes for line in said):
-            raise Violation(f"validator {place} ended while {during} with {code}, not by {codes}: {said[-3:]}")
+        ended = validator.exit_code()
+        log = validator.log.read_bytes()
+        said = log[said_before:].decode(errors="replace")
+        if ended == 0 or not (f'"{code}"' in said or f"[{code}]" in said):
+            last = said.splitlines()[-3:]
+            raise Violation(f"validator {place} ended while {during} with {ended}, not by {code}: {last}")
+        return len(log)

@@ -47,10 +47,11 @@ def clients(cluster: Cluster, history: History, *, count: int, pause_seconds: fl
 
 
 def schedule(seed: int, kinds: Sequence[Kind], *, size: int) -> Iterator[Fault]:
-    """Yield the faults of a seed, without end."""
+    """Yield the faults of a seed, without end: every kind once, in a drawn order, before any comes again."""
     chance = Random(seed)
     while True:
-        yield draw(chance, kinds, size=size)
+        for kind in chance.sample(kinds, len(kinds)):
+            yield draw(chance, kind, size=size)
 
 
 def kinds_possible(wanted: Iterable[Kind] = Kind, *, can_fail: bool) -> list[Kind]:
@@ -95,7 +96,7 @@ def finish(cluster: Cluster, outcome: Outcome, memory: Memory | None = None) -> 
     check(outcome.history)
     check_kept(cluster, outcome.history.recorded)
     databases = [validator.home / damage.DATABASE for validator in cluster.validators]
-    outcome.compared = compare(databases, outcome.history.acknowledged)
+    outcome.compared = compare(databases, outcome.history.acknowledged, cluster.genesis)
 
 
 def until(seconds: float, faults: Iterable[Fault]) -> Iterator[Fault]:

@@ -10,7 +10,7 @@ from ledger.hashing import Digest, sha256
 from node.storage.errors import VoteLogDamaged
 from node.storage.vote_log import VoteLog
 from tests.chaos import damage
-from tests.chaos.faults import ON_LINKS, Fault, Kind, draw, rules_of
+from tests.chaos.faults import OF_ONE, OF_PRIMARY, ON_LINKS, Fault, Kind, draw, rules_of
 from tests.chaos.links import Link
 from tests.chaos.runs import kinds_possible, schedule
 
@@ -25,15 +25,27 @@ def test_a_seed_draws_the_same_faults_again() -> None:
 
 @pytest.mark.parametrize("size", [4, 7])
 def test_no_more_than_f_validators_ever_lose_votes(size: int) -> None:
-    drawn = [draw(Random(seed), [Kind.LAST_RECORD], size=size) for seed in range(50)]
+    drawn = [draw(Random(seed), Kind.LAST_RECORD, size=size) for seed in range(50)]
     assert {fault.victims for fault in drawn} == {(size - 1,)}
 
 
-def test_every_kind_is_drawn_with_victims_that_exist() -> None:
+def test_every_kind_comes_once_before_any_comes_again() -> None:
+    kinds = [fault.kind for fault in islice(schedule(1, list(Kind), size=4), 2 * len(Kind))]
+    rounds = kinds[: len(Kind)], kinds[len(Kind) :]
+    assert [set(one) for one in rounds] == [set(Kind)] * 2
+    assert rounds[0] != rounds[1]
+
+
+def test_victims_exist_and_a_fault_says_what_it_is() -> None:
     drawn = list(islice(schedule(1, list(Kind), size=4), 500))
-    assert {fault.kind for fault in drawn} == set(Kind)
     assert all(place in range(4) for fault in drawn for place in fault.victims)
     assert all(str(fault).startswith(fault.kind) for fault in drawn)
+
+
+def test_whom_a_fault_hits_is_drawn_unless_its_kind_says_so() -> None:
+    drawn = list(islice(schedule(1, list(Kind), size=7), 500))
+    assert {fault.kind for fault in drawn if not fault.victims} == OF_PRIMARY | {Kind.KILL_ALL, Kind.LOSS, Kind.DELAY}
+    assert {len(fault.victims) for fault in drawn if fault.kind in OF_ONE | {Kind.LAST_RECORD}} == {1}
 
 
 def test_faults_of_links_are_left_out_where_links_cannot_fail() -> None:
