@@ -107,7 +107,7 @@ class ValidatorProcess:
         """End the process without warning (SIGKILL)."""
         assert self._process is not None
         self._process.kill()
-        self._process.wait()
+        self.exit_code()
 
     def pause(self) -> None:
         """Stop the process where it stands (SIGSTOP)."""

@@ -2,8 +2,8 @@
 
     python -m tests.chaos [--seed N] [--validators 4] [--seconds 180] [--faults kill,loss,...] [--kills 20]
 
-Exit code 1 means that a claim does not hold; the folder with logs and databases is kept then. A goal of speed that was
-missed is printed and no failure.
+What was found is written to build/chaos/ too. Exit code 1 means that a claim does not hold; the folder with logs and
+databases is kept then. A goal of speed that was missed is printed and no failure.
 """
 
 import argparse
@@ -13,20 +13,28 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from random import SystemRandom
+from typing import TypeAlias
 
+from rich.markup import escape
+
+from benchmarks.results import machine
 from tests.chaos.cluster import running_cluster
 from tests.chaos.faults import ON_LINKS, Kind
 from tests.chaos.gaps import measure
 from tests.chaos.links import Network, best_network
 from tests.chaos.memory import Memory
-from tests.chaos.report import console, tell, tell_gaps, tell_outcome
+from tests.chaos.report import console, facts_of_attack, facts_of_gaps, save, tell, tell_gaps, tell_outcome
 from tests.chaos.runs import Outcome, attack, clients, finish, kinds_possible, schedule, until
 
 ISOLATED = "CHAOS_IN_NAMESPACE"
 CLIENTS = 4
 PAUSE_SECONDS = 0.1
+
+Facts: TypeAlias = Mapping[str, object]
+"""What a result means nothing without: machine, network, command."""
 
 
 def main() -> int:
@@ -40,13 +48,14 @@ def main() -> int:
     again = f"make chaos SEED={seed} VALIDATORS={options.validators} SECONDS={options.seconds}"
     again += f" FAULTS={options.faults}" if options.faults else ""
     console.print(f"[bold]{options.validators} validators, {network.name}, data in {folder}[/]\n{again}")
+    facts = machine() | {"network": network.name, "again": again}
     try:
         if options.kills:
-            _measure(folder / "gaps", network, options, seed)
+            _measure(folder / "gaps", network, options, seed, facts)
         if options.seconds:
-            _attack(folder / "attack", network, options, seed)
+            _attack(folder / "attack", network, options, seed, facts)
     except AssertionError as error:
-        console.print(f"[bold red]{type(error).__name__}[/]: {error}", markup=True)
+        console.print(f"[bold red]{type(error).__name__}[/]: {escape(str(error))}")
         console.print(f"logs and databases are kept in {folder}\n{again}")
         return 1
     finally:
@@ -55,18 +64,19 @@ def main() -> int:
     return 0
 
 
-def _measure(folder: Path, network: Network, options: argparse.Namespace, seed: int) -> None:
+def _measure(folder: Path, network: Network, options: argparse.Namespace, seed: int, facts: Facts) -> None:
     """Measure the gap without commits after a kill of the primary, with nothing else going on."""
     outcome = Outcome()
     with running_cluster(folder, network, count=options.validators) as cluster:
         console.print(f"[bold]{options.kills} kills of the primary, default settings, {CLIENTS} clients[/]")
         with clients(cluster, outcome.history, count=CLIENTS, pause_seconds=PAUSE_SECONDS / 2, seed=seed) as shared:
             gaps = measure(cluster, shared, kills=options.kills)
+        tell_gaps(gaps)
+        save(f"gaps-{options.validators}-{seed}", {**facts, **facts_of_gaps(gaps)})
         finish(cluster, outcome)
-    tell_gaps(gaps)
 
 
-def _attack(folder: Path, network: Network, options: argparse.Namespace, seed: int) -> None:
+def _attack(folder: Path, network: Network, options: argparse.Namespace, seed: int, facts: Facts) -> None:
     wanted = [Kind(name) for name in options.faults.split(",")] if options.faults else list(Kind)
     kinds = kinds_possible(wanted, can_fail=network.can_fail)
     left_out = sorted(ON_LINKS & set(wanted) - set(kinds))
@@ -74,17 +84,27 @@ def _attack(folder: Path, network: Network, options: argparse.Namespace, seed: i
         console.print(f"[yellow]not possible on this network, and left out: {', '.join(left_out)}[/]")
     with running_cluster(folder, network, count=options.validators) as cluster:
         console.print(f"[bold]attacked for {options.seconds} s[/]")
-        memory = Memory(cluster=cluster)
+        memory, outcome = Memory(cluster=cluster), Outcome()
         memory.watch()
-        outcome = attack(
-            cluster,
-            until(options.seconds, schedule(seed, kinds, size=options.validators)),
-            client_count=CLIENTS,
-            pause_seconds=options.pause,
-            seed=seed,
-            tell=tell,
-            memory=memory,
-        )
+        held = "broken off"
+        try:
+            attack(
+                cluster,
+                outcome,
+                until(options.seconds, schedule(seed, kinds, size=options.validators)),
+                client_count=CLIENTS,
+                pause_seconds=options.pause,
+                seed=seed,
+                tell=tell,
+                memory=memory,
+            )
+            held = "all claims hold"
+        except AssertionError as error:
+            held = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            found = {**facts, **facts_of_attack(outcome, memory), "outcome": held}
+            save(f"attack-{options.validators}-{seed}", found)
     tell_outcome(outcome, memory)
 
 

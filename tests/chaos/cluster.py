@@ -1,5 +1,7 @@
 """The validators under attack, and what is done to their processes."""
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,10 +59,14 @@ class Cluster:
         """Start a validator."""
         self.validators[place].start()
 
-    def kill(self, place: int) -> None:
-        """End a validator without warning (SIGKILL), stopped or not."""
-        self.validators[place].kill()
-        self.paused.discard(place)
+    def kill(self, *places: int) -> None:
+        """End validators without warning (SIGKILL), stopped or not: all of them before any is waited for."""
+        running = [self.validators[place] for place in places if self.validators[place].is_running]
+        for validator in running:
+            os.kill(validator.pid, signal.SIGKILL)
+        for validator in running:
+            validator.exit_code()
+        self.paused -= set(places)
 
     def pause(self, place: int) -> None:
         """Stop a validator's process where it stands (SIGSTOP)."""

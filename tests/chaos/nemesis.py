@@ -89,8 +89,7 @@ class Nemesis:
         )
 
     def _kill(self, fault: Fault, victims: list[int]) -> str:
-        for place in victims:
-            self._cluster.kill(place)
+        self._cluster.kill(*victims)
         time.sleep(fault.seconds)
         for place in victims:
             self._cluster.start(place)

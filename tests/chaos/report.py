@@ -1,6 +1,11 @@
 """What a run prints: each fault as it is inflicted, and tables at the end."""
 
+import json
+import os
 from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -11,6 +16,7 @@ from tests.chaos.nemesis import Injected
 from tests.chaos.runs import Outcome
 
 console = Console(width=120, highlight=False)
+FOLDER = Path("build/chaos")
 
 
 def tell(injected: Injected) -> None:
@@ -48,25 +54,63 @@ def tell_outcome(outcome: Outcome, memory: Memory) -> None:
     )
     console.print(
         f"[green]equal byte for byte at all validators: {compared.records} records up to block {compared.height},"
-        f" {compared.transactions} transactions, each once; every acknowledged one is among them, where it was told to"
-        " be; the history is linearizable[/]"
+        f" {compared.transactions} transactions, each once; {compared.certificates} certificates are valid; every"
+        " acknowledged transaction is there, where it was told to be; the history is linearizable[/]"
     )
     for place in range(memory.cluster.size):
         slope = memory.slope(place)
-        grew = "" if slope is None else f", {slope:+.2f} MiB a minute in the second half of its longest process"
-        console.print(f"validator {place}: at most {memory.most(place):.0f} MiB resident{grew}")
+        grew = "" if slope is None else f"; its own grew by {slope:+.2f} MiB a minute at last"
+        console.print(f"validator {place}: at most {memory.most(place):.0f} MiB resident, its workers included{grew}")
 
 
-def tell_gaps(gaps: list[Gap]) -> bool:
-    """Print the distribution of gaps; return whether the goal was met."""
-    seconds = [gap.seconds for gap in gaps]
-    console.print("gaps, s: " + " ".join(f"{it:.2f}" for it in sorted(seconds)))
-    met = max(seconds) <= GOAL_SECONDS
-    colour = "green" if met else "yellow"
+def tell_gaps(gaps: list[Gap]) -> None:
+    """Print the distribution of gaps, beside what else the machine had to do."""
+    found = facts_of_gaps(gaps)
+    console.print("gaps, s: " + " ".join(f"{it:.2f}" for it in sorted(gap.seconds for gap in gaps)))
+    colour = "green" if found["goal_met"] else "yellow"
     console.print(
-        f"[{colour}]{len(gaps)} kills of the primary, time without a receipt: p50 {percentile(seconds, 0.5):.2f} s,"
-        f" p90 {percentile(seconds, 0.9):.2f} s, max {max(seconds):.2f} s; between receipts otherwise"
-        f" {percentile([gap.typical_seconds for gap in gaps], 0.5) * 1000:.0f} ms; the goal of {GOAL_SECONDS:g} s is"
-        f" {'met' if met else 'missed'}[/]"
+        f"[{colour}]{len(gaps)} kills of the primary, time without a receipt: p50 {found['p50_s']:.2f} s,"
+        f" p90 {found['p90_s']:.2f} s, max {found['max_s']:.2f} s; between receipts otherwise"
+        f" {found['typical_s'] * 1000:.0f} ms; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores;"
+        f" the goal of {GOAL_SECONDS:g} s is {'met' if found['goal_met'] else 'missed'}[/]"
     )
-    return met
+
+
+def facts_of_gaps(gaps: list[Gap]) -> dict[str, float]:
+    """Return the distribution of gaps, in seconds."""
+    seconds = [gap.seconds for gap in gaps]
+    return {
+        "kills": len(gaps),
+        "p50_s": percentile(seconds, 0.5),
+        "p90_s": percentile(seconds, 0.9),
+        "max_s": max(seconds),
+        "typical_s": percentile([gap.typical_seconds for gap in gaps], 0.5),
+        "goal_s": GOAL_SECONDS,
+        "goal_met": max(seconds) <= GOAL_SECONDS,
+    }
+
+
+def facts_of_attack(outcome: Outcome, memory: Memory) -> dict[str, object]:
+    """Return what a run has shown so far, as JSON has it."""
+    history = outcome.history
+    return {
+        "injected": [asdict(injected) | {"fault": str(injected.fault)} for injected in outcome.injected],
+        "submissions": len(history.submissions),
+        "acknowledged": len(history.acknowledged),
+        "reads": len(history.reads),
+        "blobs_recorded": len(history.recorded),
+        "answers_without_receipt": outcome.refused,
+        "compared": None if outcome.compared is None else asdict(outcome.compared),
+        "memory": [
+            {"most_MiB": round(memory.most(place), 1), "growth_MiB_per_minute": memory.slope(place)}
+            for place in range(memory.cluster.size)
+        ],
+    }
+
+
+def save(name: str, facts: Mapping[str, object]) -> None:
+    """Write what a run has shown, and say where."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    file = FOLDER / f"{name}.json"
+    file.write_text(json.dumps({**facts, "load_average_after": os.getloadavg()[0]}, indent=2) + "\n")
+    console.print(f"written to {file}")

@@ -61,6 +61,7 @@ def kinds_possible(wanted: Iterable[Kind] = Kind, *, can_fail: bool) -> list[Kin
 
 def attack(
     cluster: Cluster,
+    outcome: Outcome,
     faults: Iterable[Fault],
     *,
     client_count: int,
@@ -68,12 +69,11 @@ def attack(
     seed: int,
     tell: Callable[[Injected], None],
     memory: Memory | None = None,
-) -> Outcome:
-    """Inflict faults while clients submit; then stop everything and check all claims.
+) -> None:
+    """Inflict faults while clients submit; then stop everything and check all claims, noting everything in `outcome`.
 
     Raises Violation, NotLinearizable or NotInTime.
     """
-    outcome = Outcome()
     nemesis = Nemesis(cluster, outcome.history)
     with clients(cluster, outcome.history, count=client_count, pause_seconds=pause_seconds, seed=seed) as shared:
         for fault in faults:
@@ -81,7 +81,6 @@ def attack(
             tell(outcome.injected[-1])
         outcome.refused = shared.refused
     finish(cluster, outcome, memory)
-    return outcome
 
 
 def finish(cluster: Cluster, outcome: Outcome, memory: Memory | None = None) -> None:

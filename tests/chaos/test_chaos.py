@@ -8,7 +8,7 @@ import pytest
 from tests.chaos.cluster import Cluster, running_cluster
 from tests.chaos.faults import Fault, Kind
 from tests.chaos.links import Network, best_network
-from tests.chaos.runs import attack
+from tests.chaos.runs import Outcome, attack
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("chaos"), pytest.mark.timeout(900)]
 
@@ -38,7 +38,8 @@ def cluster(tmp_path: Path, network: Network) -> Iterator[Cluster]:
 
 def test_nothing_acknowledged_is_lost_doubled_or_out_of_order(cluster: Cluster) -> None:
     faults = ON_PROCESSES + (ON_NETWORK if cluster.network.can_fail else [])
-    outcome = attack(cluster, faults, client_count=3, pause_seconds=0.1, seed=SEED, tell=lambda _: None)
+    outcome = Outcome()
+    attack(cluster, outcome, faults, client_count=3, pause_seconds=0.1, seed=SEED, tell=lambda _: None)
     assert [it.fault for it in outcome.injected] == faults
     assert outcome.history.acknowledged
     assert outcome.compared is not None

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.chaos.gaps import gap_of, percentile
+from tests.chaos.gaps import Gap, gap_of, percentile
+from tests.chaos.report import facts_of_gaps
 
 STEADY = [place / 10 for place in range(-30, 1)]
 """A receipt every tenth of a second until the kill, at 0."""
@@ -28,3 +29,9 @@ def test_a_gap_that_is_longer_than_the_window_is_not_cut_short() -> None:
 def test_percentiles_are_values_that_were_measured() -> None:
     assert [percentile([3.0, 1.0, 2.0], share) for share in (0.0, 0.3, 0.5, 0.9, 1.0)] == [1.0, 1.0, 2.0, 3.0, 3.0]
     assert percentile([1.0, 2.0], 0.5) == 1.0
+
+
+@pytest.mark.parametrize(("longest", "met"), [(0.99, True), (1.01, False)])
+def test_one_kill_with_a_longer_gap_misses_the_goal(longest: float, met: bool) -> None:  # noqa: FBT001 - a parameter
+    found = facts_of_gaps([Gap(seconds=seconds, typical_seconds=0.05) for seconds in (0.5, longest, 0.6)])
+    assert (found["p50_s"], found["max_s"], found["goal_met"]) == (0.6, longest, met)
