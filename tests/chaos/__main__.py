@@ -21,7 +21,7 @@ from typing import TypeAlias
 from rich.markup import escape
 
 from benchmarks.results import machine
-from tests.chaos.cluster import running_cluster
+from tests.chaos.cluster import WHOLE_CHAINS, running_cluster
 from tests.chaos.faults import ON_LINKS, Kind
 from tests.chaos.gaps import measure
 from tests.chaos.links import Network, best_network
@@ -82,7 +82,7 @@ def _attack(folder: Path, network: Network, options: argparse.Namespace, seed: i
     left_out = sorted(ON_LINKS & set(wanted) - set(kinds))
     if left_out:
         console.print(f"[yellow]not possible on this network, and left out: {', '.join(left_out)}[/]")
-    with running_cluster(folder, network, count=options.validators) as cluster:
+    with running_cluster(folder, network, count=options.validators, settings=WHOLE_CHAINS) as cluster:
         console.print(f"[bold]attacked for {options.seconds} s[/]")
         memory, outcome = Memory(cluster=cluster), Outcome()
         memory.watch()

@@ -12,6 +12,7 @@ import httpx
 
 from ledger.genesis import Genesis
 from ledger.keys import SigningKey
+from node.home import Home
 from tests.acceptance.caller import Caller
 from tests.acceptance.processes import ValidatorProcess, make_validators
 from tests.chaos.links import Network
@@ -152,10 +153,20 @@ class Cluster:
         return [validator.exit_code() for validator in self.validators]
 
 
+WHOLE_CHAINS = """
+[snapshots]
+join = false
+"""
+"""Whose database was taken away fetches every block again: after a snapshot there would be less to compare."""
+
+
 @contextmanager
-def running_cluster(folder: Path, network: Network, *, count: int) -> Iterator[Cluster]:
-    """Run validators until the block ends; then whatever still runs is killed."""
+def running_cluster(folder: Path, network: Network, *, count: int, settings: str = "") -> Iterator[Cluster]:
+    """Run validators with these settings until the block ends; then whatever still runs is killed."""
     validators = make_validators(folder, count=count, addresses=network.addresses, prefix=network.prefix)
+    for validator in validators:
+        with Home(validator.home).configuration.open("a") as file:
+            file.write(settings)
     cluster = Cluster(
         genesis=Genesis((folder / "genesis.json").read_bytes()),
         validators=validators,

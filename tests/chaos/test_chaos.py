@@ -14,7 +14,6 @@ pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("chaos"), pytest.ma
 
 SEED = 3
 ON_PROCESSES = [
-    Fault(kind=Kind.TORN_LOG, victims=(2,), seconds=0.5, seed=SEED),
     Fault(kind=Kind.KILL_ALL, victims=(), seconds=0.5),
     Fault(kind=Kind.FULL_DISK, victims=(1,), seconds=0.5, seed=SEED),
 ]
