@@ -22,7 +22,7 @@ from ledger.genesis import Genesis
 from ledger.hashing import Digest
 from ledger.merkle import Frontier
 from ledger.quantities import TimeMs, ValidatorId
-from ledger.state import Layers, MemoryState, Overlay, StateView
+from ledger.state import MemoryState, Overlay, StateView
 from ledger.transactions import SignedTransaction
 
 
@@ -57,30 +57,24 @@ class ExecutedBlock:
 
     def tip(self, parent: Tip) -> Tip:
         """Return the tip after this block; it reads through to `parent`, which must be the one it was executed on."""
-        return tip_after(parent, (self,))
+        assert self.block.header.parent == parent.header.digest
+        return tip_over(parent, self, state_writes=self.state_writes, tree_writes=self.tree_writes)
 
 
-def tip_after(base: Tip, blocks: Sequence[ExecutedBlock]) -> Tip:
-    """Return the tip after blocks, at least one, each executed on the one before, the first on `base`.
+def tip_over(
+    base: Tip, top: ExecutedBlock, *, state_writes: dict[bytes, bytes | None], tree_writes: state_tree.Writes
+) -> Tip:
+    """Return the tip after `top`, given what the blocks above `base` up to `top` have written, each over the one below.
 
-    It reads through to `base`, in one step however many they are.
+    It reads through to `base` and to these writes, in one step however many blocks they are of.
     """
-    below = [base.header, *(executed.block.header for executed in blocks)]
-    assert all(executed.block.header.parent == parent.digest for parent, executed in zip(below, blocks, strict=False))
-    newest_first = tuple(executed.tree_writes for executed in reversed(blocks))
+    state = Overlay(base.state)
+    state.writes = state_writes
 
     def tree(place: bytes) -> bytes | None:
-        for writes in newest_first:
-            if place in writes:
-                return writes[place]
-        return base.tree(place)
+        return tree_writes[place] if place in tree_writes else base.tree(place)
 
-    return Tip(
-        header=blocks[-1].block.header,
-        frontier=blocks[-1].frontier,
-        state=Layers(base.state, (executed.state_writes for executed in blocks)),
-        tree=tree,
-    )
+    return Tip(header=top.block.header, frontier=top.frontier, state=state, tree=tree)
 
 
 def genesis_block(genesis: Genesis) -> ExecutedBlock:

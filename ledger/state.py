@@ -1,6 +1,6 @@
 """The state map as execution sees it: reads of what is, and an overlay of what a block would change."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from heapq import merge
 from typing import Protocol
 
@@ -68,32 +68,6 @@ class Overlay:
         """
         changed = {key: value for key, value in self.writes.items() if key.startswith(prefix)}
         yield from _merged(self.base.scan(prefix), changed)
-
-
-class Layers:
-    """What several blocks have written, one above the other, on top of another view: the state after the last one.
-
-    One look-up goes through all layers in a loop; a chain of overlays would call itself once a block.
-    """
-
-    def __init__(self, base: StateView, writes: Iterable[Mapping[bytes, bytes | None]]) -> None:
-        """Put the writes of blocks, in ascending order, on `base`; nothing is copied."""
-        self._base = base
-        self._newest_first = tuple(writes)[::-1]
-
-    def get(self, key: bytes) -> bytes | None:
-        """Return the value of a key as the last block that wrote it left it, else as it is below."""
-        for writes in self._newest_first:
-            if key in writes:
-                return writes[key]
-        return self._base.get(key)
-
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Yield the pairs whose key begins with `prefix`, in ascending order of key."""
-        changed: dict[bytes, bytes | None] = {}
-        for writes in reversed(self._newest_first):
-            changed.update((key, value) for key, value in writes.items() if key.startswith(prefix))
-        return _merged(self._base.scan(prefix), changed)
 
 
 def _merged(

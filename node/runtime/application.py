@@ -11,11 +11,11 @@ from typing import TypeAlias
 
 from consensus.replica import ends_era
 from contracts import due, queries
-from contracts.chain import ExecutedBlock, Tip, propose, replay, tip_after
+from contracts.chain import ExecutedBlock, Tip, propose, replay
 from contracts.validity import BlockAdmission
 from ledger.blocks import Block
 from ledger.certificates import CertifiedBlock, CommitCertificate
-from ledger.errors import InputError, InvalidBlock, InvalidTransaction
+from ledger.errors import InputError, InvalidTransaction
 from ledger.hashing import Digest
 from ledger.parameters import PROTOCOLS_KNOWN
 from ledger.quantities import Height, TimeMs, ValidatorId
@@ -23,6 +23,7 @@ from ledger.state import StateView
 from ledger.transactions import SignedTransaction, decode_transaction
 from node.errors import ProtocolUnknown
 from node.mempool import Mempool, Waiting
+from node.runtime.in_flight import InFlight
 from node.runtime.known import KnownTransactions
 from node.storage.chain_store import ChainStore
 
@@ -43,6 +44,7 @@ class ChainApplication:
         self._protocols = protocols
         self._known = KnownTransactions(mempool, chain_id)
         self._executed: dict[Digest, ExecutedBlock] = {}
+        self._in_flight = InFlight(self._executed)
         self._first_due: dict[Digest, tuple[TimeMs, bytes] | None] = {}
         """Time and key of the mark that is due first after the head and after executed blocks, by digest."""
         self._at_head: tuple[Digest, BlockAdmission] | None = None
@@ -87,18 +89,16 @@ class ChainApplication:
         due_first = self._due_first(parent)
         if due_first is not None and due_first[0] <= time:
             return True
-        below = self._in_flight(parent)
-        in_flight = sum(len(executed.ids) for executed in below)
-        if len(self._mempool) - in_flight < max(
-            1, min(in_flight, queries.parameters(tip.state).block_transactions_max)
-        ):
+        taken = self._taken(parent)
+        full = queries.parameters(tip.state).block_transactions_max
+        if len(self._mempool) - len(taken) < max(1, min(len(taken), full)):
             return False
         admission = BlockAdmission(tip.state, height=Height(tip.header.height + 1), chain_id=self._chain_id)
-        return any(_passes(admission, waiting.signed) for waiting in self._candidates(below))
+        return any(_passes(admission, waiting.signed) for waiting in self._candidates(taken))
 
     def prepare_proposal(self, parent: Digest, *, time: TimeMs, proposer: ValidatorId) -> Block:
         """Build and execute a block of waiting transactions, in fair order; raises ProtocolUnknown."""
-        candidates = (waiting.raw for waiting in self._candidates(self._in_flight(parent)))
+        candidates = (waiting.raw for waiting in self._candidates(self._taken(parent)))
         executed = propose(
             self._known_tip(parent), time=time, proposer=proposer, candidates=candidates, reader=self._known
         )
@@ -139,11 +139,8 @@ class ChainApplication:
             before(pairs)
         self._store.append_many(pairs)
         head = self._store.head.header
-        self._executed = {
-            digest: executed
-            for digest, executed in self._executed.items()
-            if executed.block.header.height > head.height
-        }
+        for digest in [it for it, executed in self._executed.items() if executed.block.header.height <= head.height]:
+            del self._executed[digest]
         self._first_due = {
             digest: found
             for digest, found in self._first_due.items()
@@ -182,27 +179,15 @@ class ChainApplication:
 
     def _tip(self, digest: Digest) -> Tip:
         """Return the tip after an appended or executed block; raises InvalidBlock for an unknown one."""
-        below = self._in_flight(digest)
-        return tip_after(self._store.tip(), below) if below else self._store.tip()
+        return self._in_flight.tip(self._store.tip(), digest)
 
-    def _in_flight(self, digest: Digest) -> list[ExecutedBlock]:
-        """Return the blocks above the head up to this one, in ascending order; raises InvalidBlock if it is unknown."""
-        found: list[ExecutedBlock] = []
-        head = self._store.head.header.digest
-        while digest != head:
-            executed = self._executed.get(digest)
-            if executed is None:
-                raise InvalidBlock("parent", expected="the head or a block in flight", got=digest.hex())
-            found.append(executed)
-            digest = executed.block.header.parent
-        return found[::-1]
+    def _taken(self, digest: Digest) -> AbstractSet[Digest]:
+        """Return the ids of what is in flight up to a block."""
+        return self._in_flight.ids(self._store.head.header.digest, digest)
 
-    def _candidates(self, below: Sequence[ExecutedBlock]) -> Iterator[Waiting]:
+    def _candidates(self, taken: AbstractSet[Digest]) -> Iterator[Waiting]:
         """Yield what waits, in fair order, without what blocks in flight hold already."""
-        taken = [executed.ids for executed in below]
-        for waiting in self._mempool.candidates():
-            if not any(waiting.signed.transaction.id in ids for ids in taken):
-                yield waiting
+        return (waiting for waiting in self._mempool.candidates() if waiting.signed.transaction.id not in taken)
 
     def _due_first(self, digest: Digest) -> tuple[TimeMs, bytes] | None:
         """Return what is due first after the head or an executed block; raises InvalidBlock for an unknown one."""

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.state import Layers, MemoryState, Overlay
+from ledger.state import MemoryState, Overlay
 
 keys = st.binary(max_size=2)
 maps = st.dictionaries(keys, st.binary(max_size=2), max_size=12)
@@ -89,15 +89,3 @@ def test_an_empty_value_is_a_value() -> None:
     overlay.put(b"a", b"")
     assert overlay.get(b"a") == b""
     assert list(overlay.scan(b"a")) == [(b"a", b"")]
-
-
-@settings(deadline=None)
-@given(base=maps, layers=st.lists(changes, max_size=4), prefix=keys)
-def test_layers_read_like_the_state_they_lead_to(
-    base: dict[bytes, bytes], layers: list[dict[bytes, bytes | None]], prefix: bytes
-) -> None:
-    view, expected = Layers(MemoryState(base), layers), MemoryState(base)
-    for writes in layers:
-        expected.apply(writes)
-    assert list(view.scan(prefix)) == list(expected.scan(prefix))
-    assert all(view.get(key) == expected.get(key) for key in (*base, *(key for each in layers for key in each), prefix))
