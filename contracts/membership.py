@@ -10,7 +10,7 @@ or proof of possession serves twice. A seat that leaves loses the role of its se
 good for the heights of its eras, which is what certificates are checked with.
 
 The new set decides from the next block on, and `queries.era` says so from here: a second change in the same block was
-approved for an era that is over (V1).
+approved for an era that is over, or for one that has not begun (V1).
 """
 
 from collections.abc import Set as AbstractSet
@@ -63,6 +63,9 @@ def judge(call: Call, body: ChangeValidators) -> Judgement:
     current, _ = queries.era(call.state)
     if body.era != current:
         raise Refused(MembershipRule.OTHER_ERA, body.era, current)
+    if current != call.context.era:
+        # This very block has begun that era. Were it to end it too, no block would ever be of it, and the chain halts.
+        raise Refused(MembershipRule.OTHER_ERA, body.era, call.context.era)
     number, writes = _outcome(call, body.change, approving(call, body))
     _check_possession(call, body)
     check_signatures(call, body)

@@ -180,6 +180,17 @@ def test_v1_the_set_changes_once_a_block() -> None:
     assert queries.era(chain.state) == (1, chain.height + 1)
 
 
+def test_v1_a_change_approved_for_the_next_era_waits_until_that_has_begun() -> None:
+    chain = Chain()
+    number = with_learner(chain)
+    first = body(chain, AddValidator(learner=number))
+    ahead = body(chain, RotateKeys(validator=ValidatorId(0), keys=seat_keys("new")), "new", era=1)
+    executed = chain.block(chain.sign(chain.operator, first), chain.sign(chain.operator, ahead))
+    assert verdicts(executed) == [Accepted(values=(number,)), refused("V1", 1, 0)]
+    assert queries.era(chain.state) == (1, chain.height + 1)
+    assert chain.verdict(chain.operator, ahead) == Accepted(values=(0,))
+
+
 def test_v2_an_organisation_without_a_key_must_be_a_member() -> None:
     chain = Chain()
     assert verdict(chain, learner("nobody", "new"), "new") == refused("V2")
