@@ -7,13 +7,15 @@ chance alone hardly ever draws four times in a row.
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 from ledger.quantities import ValidatorId, faulty_max
 from tests.simulation.chain import ADD, REMOVE, ROTATE
 from tests.simulation.cuts import Cuts
 from tests.simulation.faults import Faults
 from tests.simulation.lies import draw_lies
-from tests.simulation.shapes import FAULTY_SECONDS, Errand, Shape, Trouble, Villain, really
+from tests.simulation.real_changes import dated
+from tests.simulation.shapes import FAULTY_SECONDS, Errand, Shape, Trouble, Villain
 
 CUT_SECONDS = 14.0
 """Enough for four views, each twice as long as the one before."""
@@ -27,6 +29,12 @@ def draw(seed: int) -> Shape:
     family = FAMILIES_OF_SEEDS.get(seed % 8) or chance.choices([_mixed, _harsh, _cut], weights=[5, 3, 4])[0]
     shape = family(seed, chance)
     return really(shape) if random.Random(f"stack {seed}").random() < REAL_RATE else shape
+
+
+def really(shape: Shape) -> Shape:
+    """Return the same run over a node's own storage and contracts, with one learner at most."""
+    errands = dated(shape.errands, size=shape.size)
+    return replace(shape, is_real=True, errands=errands, learners=min(1, shape.learners))
 
 
 def _mixed(seed: int, chance: random.Random) -> Shape:

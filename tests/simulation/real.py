@@ -3,7 +3,7 @@
 Runs with the toy application are quicker; this one has the code that a node has, with signed transactions, executed
 blocks and the vote log's bytes. What a crash leaves is what was synced: a write of the store that was not is gone, and
 the last group of the vote log is torn at any byte. State and log roots are computed again by code that shares nothing
-with the ledger. The validator set stays as it is.
+with the ledger.
 """
 
 import random
@@ -15,14 +15,17 @@ from hashlib import sha256
 
 from consensus.messages import Choice
 from consensus.new_view import EraContext
+from consensus.replica import ends_era
 from contracts import queries
 from contracts.chain import genesis_block
 from contracts.errors import ReplayedTransaction
-from ledger.blocks import BlockHeader
+from ledger.blocks import Block, BlockHeader
 from ledger.certificates import CertifiedBlock
 from ledger.genesis import Genesis
+from ledger.hashing import Digest
+from ledger.keys import SigningKey
 from ledger.parameters import ChainParameters
-from ledger.quantities import Era, Height
+from ledger.quantities import Era, Height, TimeMs, ValidatorId
 from ledger.state import MemoryState
 from node.config import LimitsSection
 from node.mempool import Mempool
@@ -31,10 +34,11 @@ from node.storage.chain_store import ChainStore
 from node.storage.kv import MemoryStore
 from node.storage.read_cache import ReadCache
 from node.storage.vote_groups import Position, new_file, new_group, recover
-from tests.consortium import Consortium, consortium
+from tests.consortium import Consortium, consortium, signing_key
 from tests.node.storage.chains import enrolment
 from tests.simulation.chain import remember
 from tests.simulation.node import Disk
+from tests.simulation.real_changes import KINDS, change_transaction, learner_name
 from tests.simulation.verifier import root_of
 from tests.simulation.violation import Violation
 
@@ -59,9 +63,16 @@ def era_context(size: int, window: int) -> tuple[EraContext, BlockHeader]:
     return context, header
 
 
-def transaction(size: int, window: int, number: int) -> bytes:
+def transaction(size: int, window: int, item: bytes) -> bytes:
     """Return the signed transaction that stands for an item."""
-    return enrolment(members(size, window), number, valid_until=VALID_HEIGHTS)
+    if item[:1] in KINDS:
+        return change_transaction(members(size, window), item, valid_until=VALID_HEIGHTS)
+    return enrolment(members(size, window), int.from_bytes(sha256(item).digest()[:4]), valid_until=VALID_HEIGHTS)
+
+
+def key(size: int, window: int, who: ValidatorId) -> SigningKey:
+    """Return the first vote key of a process."""
+    return members(size, window).votes.get(who) or signing_key(f"{learner_name(who)}/vote")
 
 
 class SimulatedStore(MemoryStore):
@@ -98,6 +109,21 @@ class RealApplication(ChainApplication):
     def head(self) -> BlockHeader:
         """Last appended header."""
         return self.store.head.header
+
+    def prepare_proposal(self, parent: Digest, *, time: TimeMs, proposer: ValidatorId) -> Block:
+        """Build a block; a set that would follow from it may be named in headers from now on."""
+        block = super().prepare_proposal(parent, time=time, proposer=proposer)
+        self._remember_set(block)
+        return block
+
+    def process_proposal(self, block: Block) -> None:
+        """Execute a block; likewise."""
+        super().process_proposal(block)
+        self._remember_set(block)
+
+    def _remember_set(self, block: Block) -> None:
+        if ends_era(block.header):
+            remember(queries.validators(self._tip(block.digest).state))
 
     def submit(self, raw: bytes) -> None:
         """Admit a caller's transaction; one that was decided, or waits, is none of its business any more."""

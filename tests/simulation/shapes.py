@@ -3,10 +3,9 @@
 What is drawn is the `families`' business.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ledger.quantities import ValidatorId
-from tests.simulation.chain import ADD, REMOVE, ROTATE
 from tests.simulation.cuts import Cuts
 from tests.simulation.faults import Faults
 
@@ -67,9 +66,3 @@ class Shape:
     """Whether a node's own application, store and vote log are below the engines: one seed in five."""
     learners: int = 0
     """Processes beside the validators of the first era, which items may admit."""
-
-
-def really(shape: Shape) -> Shape:
-    """Return the same run over a node's own storage and contracts; the validator set stays as it is."""
-    errands = tuple(errand for errand in shape.errands if errand.item[:1] not in {ADD, REMOVE, ROTATE})
-    return replace(shape, is_real=True, errands=errands, learners=0)

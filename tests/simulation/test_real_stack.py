@@ -5,11 +5,13 @@ from collections.abc import Mapping
 
 import pytest
 
+from ledger.quantities import ValidatorId
 from node.storage.chain_store import ChainStore
 from tests.simulation import real
-from tests.simulation.families import draw
+from tests.simulation.families import draw, really
+from tests.simulation.faults import Faults
 from tests.simulation.runs import run_shape
-from tests.simulation.shapes import really
+from tests.simulation.shapes import Errand, Shape
 from tests.simulation.violation import Violation
 
 MEMBERS = real.members(4, 1)
@@ -21,6 +23,30 @@ def test_runs_over_the_real_stack_keep_every_promise(seed: int) -> None:
     heads = [node.disk.blocks[-1].block.header for node in world.honest]
     assert len({header.state_root for header in heads}) == 1
     assert heads[0].log_size > 0
+
+
+def test_members_join_leave_and_change_their_keys_by_transactions() -> None:
+    """Five validators become six, then five others, of whom one has other keys; all of them decide what comes last."""
+    changes = [(b"+5", 2.0), (b"-0", 4.0), (b"~1", 6.0)]
+    errands = [Errand(item=item, at=at) for item, at in changes]
+    errands += [Errand(item=f"item {number}".encode(), at=number / 2) for number in range(16)]
+    shape = Shape(seed=3, family="mixed", size=5, faults=Faults(delay=0.01), errands=tuple(errands), learners=1)
+    world = run_shape(really(shape))
+    era, voters = max(world.rules.electorates.items())
+    assert era == 3
+    assert set(voters.keys) == {1, 2, 3, 4, 5}
+    assert voters.keys[ValidatorId(1)] != MEMBERS.votes[ValidatorId(1)].public
+    last = world.nodes[5].disk.blocks[-1]
+    assert last.certificate is not None
+    assert last.block.header.era == 3
+
+
+def test_a_change_that_comes_in_another_era_than_it_is_for_is_decided_all_the_same() -> None:
+    errands = (Errand(item=b"~1", at=1.0), Errand(item=b"~2", at=1.0))
+    shape = Shape(seed=3, family="mixed", size=4, faults=Faults(delay=0.01), errands=errands)
+    world = run_shape(really(shape))
+    decided = [item for held in world.nodes[0].disk.blocks for item in held.block.transactions]
+    assert len(decided) == 2
 
 
 def test_one_seed_in_five_is_such_a_run() -> None:

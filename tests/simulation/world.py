@@ -13,7 +13,6 @@ from consensus.replica import ends_era
 from ledger.blocks import BlockHeader
 from ledger.certificates import CertifiedBlock
 from ledger.evidence import Offence
-from ledger.hashing import sha256
 from ledger.quantities import Era, Height, TimeMs, ValidatorId
 from tests.simulation import real
 from tests.simulation.byzantine import Liar
@@ -70,13 +69,13 @@ class World(Network):
             return Node(id=who, key=vote_key(who), skew_ms=self.draw_skew())
         members = real.members(self.size, self.window)
         disk = real.RealDisk(genesis=members.genesis)
-        return Node(id=who, key=members.votes[who], skew_ms=self.draw_skew(), disk=disk)
+        return Node(id=who, key=real.key(self.size, self.window, who), skew_ms=self.draw_skew(), disk=disk)
 
     def bytes_of(self, item: bytes) -> bytes:
         """Return what callers bring for an item: itself, or a signed transaction."""
         if not self.is_real:
             return item
-        return real.transaction(self.size, self.window, int.from_bytes(sha256(item)[:4]))
+        return real.transaction(self.size, self.window, item)
 
     def _add_electorate(self, root: BlockHeader) -> None:
         """Let the checker know who votes in the era after a block."""
