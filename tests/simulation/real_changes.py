@@ -21,6 +21,8 @@ REGISTER = b"*"
 """An item that makes a node a learner, which must come before it is given a vote."""
 CHANGES = (ADD, REMOVE, ROTATE)
 KINDS = (*CHANGES, REGISTER)
+REGISTERED_SECONDS = 1.5
+"""Before that nobody is given a vote: the registration is to be decided first."""
 
 
 def dated(errands: Sequence[Errand], *, size: int) -> tuple[Errand, ...]:
@@ -28,7 +30,11 @@ def dated(errands: Sequence[Errand], *, size: int) -> tuple[Errand, ...]:
 
     Only the first learner gets in: numbers are given on chain in the order of registration, which chance decides.
     """
-    wanted = [errand for errand in errands if errand.item[:1] != ADD or int(errand.item[1:]) == size]
+    wanted = [
+        replace(errand, at=max(errand.at, REGISTERED_SECONDS)) if errand.item[:1] == ADD else errand
+        for errand in errands
+        if errand.item[:1] != ADD or int(errand.item[1:]) == size
+    ]
     changes = sorted((errand for errand in wanted if errand.item[:1] in CHANGES), key=lambda errand: errand.at)
     eras = {errand.item: era for era, errand in enumerate(changes)}
     found = [
