@@ -1,8 +1,11 @@
 """One tar file whose first member lists every other one with its SHA-256: what a backup is written as.
 
+The second member is the digest of the first, as `sha256sum` writes it, so that no byte of the list may differ either.
 The same files give the same bytes: members stand in order of their names, without times, owners or modes. Reading
 trusts nothing: members must be regular files, exactly those of the list, in its order, of its sizes and digests, and
 their names lead nowhere else. What is unpacked is readable by its owner alone.
+
+All this finds damage. It is no signature: whoever can write the file can write another list with another digest.
 """
 
 import hashlib
@@ -22,6 +25,7 @@ from node.storage.files import disk, sync_directory
 
 FORMAT = "quorate-backup-1"
 MANIFEST = "manifest.json"
+SEAL = "manifest.sha256"
 MANIFEST_BYTES_MAX = 256 * 2**20
 """More than a million files."""
 CHUNK_BYTES = 2**20
@@ -99,13 +103,19 @@ def write_archive(target: Path, root: Path, manifest: Manifest) -> None:
 
 def _write_members(out: IO[bytes], root: Path, manifest: Manifest) -> None:
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        written = msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
-        archive.addfile(_member(MANIFEST, len(written)), io.BytesIO(written))
+        listed = msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
+        for name, content in ((MANIFEST, listed), (SEAL, seal_of(listed))):
+            archive.addfile(_member(name, len(content)), io.BytesIO(content))
         for entry in manifest.files:
             with (root / entry.path).open("rb") as file:
                 hashing = _Hashing(file)
                 archive.addfile(_member(entry.path, entry.size), hashing)  # type: ignore[arg-type] # only read is called
             _compare(entry, hashing.digest.hexdigest())
+
+
+def seal_of(listed: bytes) -> bytes:
+    """Return what stands behind a manifest: a line for `sha256sum --check`."""
+    return f"{hashlib.sha256(listed).hexdigest()}  {MANIFEST}\n".encode()
 
 
 def _member(name: str, size: int) -> tarfile.TarInfo:
@@ -166,12 +176,13 @@ def _opened(source: Path) -> Iterator[tarfile.TarFile]:
 
 
 def _manifest_of(archive: tarfile.TarFile, source: Path) -> Manifest:
-    first = archive.next()
-    data = archive.extractfile(first) if first is not None and first.name == MANIFEST and first.isreg() else None
-    if first is None or data is None or first.size > MANIFEST_BYTES_MAX:
-        raise BackupDamaged(f"first member of {source}", expected=MANIFEST, got=first and first.name)
+    listed = _whole(archive, source, MANIFEST, bytes_max=MANIFEST_BYTES_MAX)
+    expected = seal_of(listed)
+    got = _whole(archive, source, SEAL, bytes_max=len(expected))
+    if got != expected:
+        raise BackupDamaged(f"SHA-256 of {MANIFEST} in {source}", expected=_shown(expected), got=_shown(got))
     try:
-        manifest = msgspec.json.decode(data.read(), type=Manifest)
+        manifest = msgspec.json.decode(listed, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BackupDamaged(f"{MANIFEST} of {source}", expected=FORMAT, got=str(error)) from None
     if manifest.format != FORMAT:
@@ -180,6 +191,20 @@ def _manifest_of(archive: tarfile.TarFile, source: Path) -> Manifest:
     if paths != sorted(set(paths)) or not all(map(_stays_below, paths)):
         raise BackupDamaged(f"files of {source}", expected="distinct names in order, below the home", got="others")
     return manifest
+
+
+def _whole(archive: tarfile.TarFile, source: Path, name: str, *, bytes_max: int) -> bytes:
+    """Return the next member, which must have this name; raises BackupDamaged."""
+    member = archive.next()
+    data = archive.extractfile(member) if member is not None and member.name == name and member.isreg() else None
+    if member is None or data is None or member.size > bytes_max:
+        expected = f"{name}, of at most {bytes_max} bytes"
+        raise BackupDamaged(f"first members of {source}", expected=expected, got=member and member.name)
+    return data.read()
+
+
+def _shown(seal: bytes) -> str:
+    return seal.decode(errors="replace").strip()
 
 
 def _stays_below(name: str) -> bool:

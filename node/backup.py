@@ -19,6 +19,7 @@ from ledger.genesis import Genesis
 from ledger.hashing import Digest
 from node.archive import (
     FORMAT,
+    ArchivedFile,
     BackupDamaged,
     Manifest,
     list_files,
@@ -63,6 +64,9 @@ def create(home: Home, target: Path, *, with_keys: bool) -> Manifest:
     genesis = home.load_genesis()
     with _stopped(home):
         checked = check_chain(home, genesis)
+        files = list_files(home.path, _files(home, with_keys=with_keys))
+        if with_keys and not _holds_keys(files):
+            raise ConfigurationError(f"keys of {home.path}", expected="private keys, as asked for", got="none")
         header = checked.head.header
         manifest = Manifest(
             format=FORMAT,
@@ -72,7 +76,7 @@ def create(home: Home, target: Path, *, with_keys: bool) -> Manifest:
             height=header.height,
             head=header.digest.hex(),
             keys=with_keys,
-            files=list_files(home.path, _files(home, with_keys=with_keys)),
+            files=files,
         )
         write_archive(file_for(target, manifest), home.path, manifest)
     return manifest
@@ -140,14 +144,18 @@ def check_chain(home: Home, genesis: Genesis) -> Checked:
 
 
 def _check_names(manifest: Manifest) -> None:
-    """Raise BackupDamaged for anything that no backup holds, above all a vote log, and where it misstates its keys."""
+    """Raise BackupDamaged for what no backup holds, above all a vote log, and for promised keys that are missing."""
     for entry in manifest.files:
         kept = any(entry.path.startswith(f"{folder}/") for folder in KEPT)
         is_key = manifest.keys and entry.path.startswith("keys/") and not entry.path.endswith(f"/{MARK}")
         if not (kept or entry.path in TOP or is_key):
             raise BackupDamaged("files of a backup", expected="chain, blobs, settings, keys", got=entry.path)
-    if manifest.keys and not any(entry.path.startswith("keys/") for entry in manifest.files):
+    if manifest.keys and not _holds_keys(manifest.files):
         raise BackupDamaged("files of a backup", expected="private keys, as it says", got="none")
+
+
+def _holds_keys(files: tuple[ArchivedFile, ...]) -> bool:
+    return any(entry.path.startswith("keys/") for entry in files)
 
 
 def _check_restored(home: Home, manifest: Manifest, trusted: Genesis | None) -> Checked:

@@ -44,6 +44,7 @@ def check(file: File, genesis: GenesisFile = None) -> Answer:
     """Check every file of a backup, and its chain.
 
     Each file by its SHA-256; the head's certificate is verified, and the state root is computed again from every entry.
+    Digests find damage, not forgery: settings and keys are only as good as the place where the backup was kept.
     """
     from node import backup  # noqa: PLC0415
 
