@@ -4,6 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || echo python3
 PIP_ARGS ?=
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+unexport PYTHONDONTWRITEBYTECODE # tests start a hundred processes, and each would compile everything again
 
 .PHONY: bench-consensus demo test check static unit seeds format lock docs simulate zoo exhaustive chaos clean
 

@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -29,8 +30,17 @@ VALID_UNTIL = Height(5_000)
 class Caller:
     """The way to one validator."""
 
-    def __init__(self, url: str, genesis: Genesis, *, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        genesis: Genesis,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        log_tail: Callable[[], str] = lambda: "",
+    ) -> None:
+        """Call a validator; `log_tail` tells what its log ends with, should it never be ready."""
         self.genesis = genesis
+        self.log_tail = log_tail
         self.http = httpx.Client(base_url=url, timeout=PATIENCE_SECONDS, transport=transport)
         self.auditor = LightClient(genesis)
 
@@ -48,7 +58,13 @@ class Caller:
 
     def wait_ready(self) -> None:
         """Wait until the validator says that callers may be sent to it."""
-        until(self._is_ready, f"{self.http.base_url} ready")
+        until(self._is_ready, f"{self.http.base_url} ready", tell=self._why_not_ready)
+
+    def _why_not_ready(self) -> str:
+        try:
+            return f"{self.http.get('/readyz?verbose').text}\n{self.log_tail()}"
+        except httpx.TransportError as error:
+            return f"{error!r}\n{self.log_tail()}"
 
     def _is_ready(self) -> bool:
         try:

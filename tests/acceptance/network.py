@@ -109,7 +109,7 @@ def running_network(folder: Path) -> Iterator[Network]:
         folder=folder,
         genesis=genesis,
         validators=validators,
-        callers=[Caller(validator.url, genesis) for validator in validators],
+        callers=[Caller(validator.url, genesis, log_tail=validator.log_tail) for validator in validators],
     )
     try:
         network.start(*range(4))

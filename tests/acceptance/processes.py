@@ -22,15 +22,17 @@ PATIENCE_SECONDS = 120.0
 PAUSE_SECONDS = 0.02
 CAT = ("cat",)
 """Where it lies is the system's business."""
+LINES_TOLD = 30
+"""Lines of a log that a failed test shows."""
 
 T = TypeVar("T")
 
 
-def until(look: Callable[[], T | None], what: str) -> T:
-    """Return what `look` returns once it is something."""
+def until(look: Callable[[], T | None], what: str, *, tell: Callable[[], str] = lambda: "") -> T:
+    """Return what `look` returns once it is something; a test that fails shows what `tell` finds out."""
     end = time.monotonic() + PATIENCE_SECONDS
     while not (found := look()):
-        assert time.monotonic() < end, what
+        assert time.monotonic() < end, f"{what} within {PATIENCE_SECONDS:g} s; {tell()}"
         time.sleep(PAUSE_SECONDS)
     return found
 
@@ -139,6 +141,12 @@ class ValidatorProcess:
     def errors(self) -> list[dict[str, Any]]:
         """Return the log lines so far that tell of what must not happen."""
         return [line for line in self._log_lines() if line["level"] == "error"]
+
+    def log_tail(self) -> str:
+        """Return the last lines of the log, without those of every block."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        told = [line for line in lines if '"transaction"' not in line and '"appended"' not in line]
+        return "\n".join(told[-LINES_TOLD:])
 
     def _log_lines(self) -> list[dict[str, Any]]:
         whole = self.log.read_bytes().rpartition(b"\n")[0].splitlines()

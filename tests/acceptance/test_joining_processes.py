@@ -51,7 +51,7 @@ def test_a_validator_joins_from_a_snapshot_through_kills_and_votes(
 ) -> None:
     validators = make_validators(tmp_path)
     genesis = Genesis((tmp_path / "genesis.json").read_bytes())
-    callers = [Caller(validator.url, genesis) for validator in validators]
+    callers = [Caller(validator.url, genesis, log_tail=validator.log_tail) for validator in validators]
     for validator in validators:
         with (validator.home / "node.toml").open("a", encoding="utf-8") as file:
             file.write(SETTINGS)

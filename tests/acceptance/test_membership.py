@@ -66,7 +66,8 @@ class Consortium:
         commands.data("node", "init", "--home", self.fifth, "--organisation", "org-4", *address)
         Home(self.fifth).adopt_genesis(self.genesis, learner=True)
         self.validators.append(_Fifth(self.fifth, self.genesis, 4, url=f"http://{rest}"))
-        self.callers = [Caller(each.url, Genesis(self.genesis.read_bytes())) for each in self.validators]
+        known = Genesis(self.genesis.read_bytes())
+        self.callers = [Caller(each.url, known, log_tail=each.log_tail) for each in self.validators]
 
     def era(self, place: int) -> int:
         return int(self.callers[place].status()["era"])

@@ -74,7 +74,7 @@ def fresh_network(folder: Path) -> Network:
         folder=folder,
         genesis=genesis,
         validators=validators,
-        callers=[Caller(validator.url, genesis) for validator in validators],
+        callers=[Caller(validator.url, genesis, log_tail=validator.log_tail) for validator in validators],
     )
 
 

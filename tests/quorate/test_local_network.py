@@ -11,6 +11,7 @@ from ledger.errors import ConfigurationError
 from ledger.genesis import Genesis
 from quorate.errors import ProcessFailed
 from quorate.local_network import LocalNetwork
+from tests.acceptance.processes import until
 from tests.quorate.commands import Commands
 
 ORGANISATIONS = ("org-0", "org-1", "org-2", "org-3")
@@ -90,9 +91,11 @@ def test_the_commands_bring_a_network_up_and_down(commands: Commands, tmp_path: 
         assert told == f"next: export QUORATE_NODE={up['validators'][0]['url']} QUORATE_GENESIS={folder}/genesis.json"
         again = commands.data("network", "up", "--dir", folder)
         assert [it["process"] for it in again["validators"]] == numbers, "what runs is left alone"
-        status = commands.data("status", "--node", up["validators"][0]["url"])
+        url = up["validators"][0]["url"]
+        until(lambda: commands("status", "--node", url).code == 0, "a validator that is well")
+        status = commands.data("status", "--node", url)
         assert (status["chain_id"], status["validators"]) == (up["chain_id"], 4)
-        assert commands("network", "status", "--dir", folder).code == 0
+        until(lambda: commands("network", "status", "--dir", folder).code == 0, "four that are well")
     finally:
         down = commands("network", "down", "--dir", folder, "--format", "json")
     assert [it["process"] for it in down.envelope["data"]["validators"]] == [None] * 4
