@@ -50,8 +50,9 @@ def on_status(replica: Replica, sender: ValidatorId, status: Status, now: Moment
 
 def note_head(replica: Follower, sender: ValidatorId, head: Height) -> None:
     """Remember how high a validator's head is said to be; such hints never fall."""
-    heads = replica.catch_up.heads
-    heads[sender] = max(head, heads.get(sender, Height(0)))
+    state = replica.catch_up
+    state.heads[sender] = max(head, state.heads.get(sender, Height(0)))
+    state.highest = max(head, state.highest)
 
 
 def certain_head(replica: Follower) -> Height:
@@ -63,7 +64,7 @@ def certain_head(replica: Follower) -> Height:
 
 def is_behind(replica: Follower) -> bool:
     """Return whether so many peers claim a higher head that one of them is honest."""
-    return certain_head(replica) > replica.head.height
+    return replica.catch_up.highest > replica.head.height and certain_head(replica) > replica.head.height
 
 
 def serving(replica: Follower) -> list[ValidatorId]:
@@ -78,7 +79,7 @@ def ask_if_behind(replica: Follower, now: Moment, out: Effects) -> None:
     From further behind than is worth it, nobody is asked: a snapshot is being fetched.
     """
     state = replica.catch_up
-    if state.verified or _leaves_it_to_a_snapshot(replica, now):
+    if state.verified or _leaves_it_to_a_snapshot(replica, now) or state.highest <= replica.head.height:
         return
     ahead = serving(replica)
     last = None if state.asked is None else state.blocks.get(state.asked)
@@ -97,7 +98,7 @@ def ask_if_behind(replica: Follower, now: Moment, out: Effects) -> None:
 def _leaves_it_to_a_snapshot(replica: Follower, now: Moment) -> bool:
     """Return whether this replica is too far behind for blocks, or might be, as a peer says that is heard first."""
     state, most = replica.catch_up, replica.catch_up.blocks_behind_max
-    if most is None or max(state.heads.values(), default=0) <= replica.head.height + most:
+    if most is None or state.highest <= replica.head.height + most:
         state.far_at = None
         return False
     if state.far_at is None:
@@ -186,6 +187,8 @@ def next_slice(replica: Follower) -> list[CertifiedBlock]:
     An answer of many full blocks takes seconds to execute, and who votes must not fall silent for so long.
     """
     state = replica.catch_up
+    if not state.verified:
+        return []
     waiting = [certified for certified in state.verified if certified.block.header.height > replica.head.height]
     transactions, ends = 0, 0
     for place, certified in enumerate(waiting, 1):

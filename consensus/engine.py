@@ -11,35 +11,15 @@ admitted votes of one or several inputs leave together:
 
 from collections.abc import Callable, Iterable, Sequence
 
-from consensus import accountability, catch_up, changing, eras, finality, normal_case, restoring, watching
+from consensus import accountability, catch_up, changing, finality, normal_case, receiving, restoring, watching
 from consensus.errors import ProtocolViolation
-from consensus.messages import (
-    Accusation,
-    Blocks,
-    Choice,
-    Complaint,
-    FetchBlocks,
-    FetchBody,
-    FetchNewView,
-    FetchViewChanges,
-    Finality,
-    Heard,
-    Message,
-    NewView,
-    Ping,
-    Pong,
-    Proposal,
-    Status,
-    ViewChange,
-    Votes,
-)
+from consensus.messages import Choice, Message, Status, Votes
 from consensus.new_view import EraContext
 from consensus.ports import Application, Effects, Head, Moment, Send, Timing
 from consensus.records import Record, VotesRecord
 from consensus.replica import Replica
 from consensus.safety_rules import SafetyRules
 from ledger.blocks import BlockHeader
-from ledger.errors import InputError, VerificationFailed
 from ledger.keys import SigningKey
 from ledger.quantities import Era, Height, ValidatorId, View
 from ledger.votes import Vote
@@ -153,7 +133,7 @@ class Engine:
         StateDivergence and Unsafe mean that this node must stop.
         """
         out = Effects()
-        self._take_in(sender, message, now, out)
+        receiving.take_in(self._replica, sender, message, now, out)
         self._append_slice(now, out)
         return self._finish(now, out)
 
@@ -171,14 +151,14 @@ class Engine:
         out = Effects()
         for sender, message in arrived:
             try:
-                self._take_in(sender, message, now, out)
+                receiving.take_in(self._replica, sender, message, now, out)
             except ProtocolViolation as error:
                 refuse(error)
         self._append_slice(now, out)
         normal_case.advance(self._replica, now, out)  # first: what has arrived may be what a timer waits for
         if self._pass_time(now, out):
-            normal_case.advance(self._replica, now, out)
-        self._arm(now, out)
+            return self._finish(now, out)
+        self._arm(now, out)  # what the timers watch has not changed since
         return out
 
     def tick(self, now: Moment) -> Effects:
@@ -214,74 +194,6 @@ class Engine:
             normal_case.count(self._replica, bundle)
         return self._finish(now, out)
 
-    def _take_in(self, sender: ValidatorId, message: Message, now: Moment, out: Effects) -> None:
-        try:
-            self._dispatch(sender, message, now, out)
-        except (InputError, VerificationFailed) as error:
-            raise ProtocolViolation(sender, f"{type(message).__name__}: {error}") from error
-        watching.hear(self._replica, sender, now)
-
-    def _dispatch(  # noqa: C901, PLR0912 - one case a message
-        self, sender: ValidatorId, message: Message, now: Moment, out: Effects
-    ) -> None:
-        replica = self._replica
-        if sender == replica.id:
-            raise InputError("sender", expected="another validator", got=sender)
-        if not self._is_of_this_era(sender, message, now, out):
-            return
-        match message:
-            case Votes():
-                normal_case.on_votes(replica, sender, message, now, out)
-            case Proposal():
-                catch_up.on_proposal(replica, sender, message)
-            case ViewChange():
-                changing.on_view_change(replica, sender, message, now, out)
-            case NewView():
-                changing.on_new_view(replica, sender, message, now, out)
-            case Finality():
-                finality.on_finality(replica, message)
-            case Status():
-                catch_up.on_status(replica, sender, message, now, out)
-            case FetchBlocks():
-                catch_up.on_fetch_blocks(replica, sender, message, out)
-            case Blocks():
-                catch_up.take_in(replica, sender, message)
-            case FetchBody():
-                catch_up.on_fetch_body(replica, sender, message, out)
-            case FetchViewChanges():
-                changing.on_fetch_view_changes(replica, sender, message, out)
-            case FetchNewView():
-                changing.on_fetch_new_view(replica, sender, message, out)
-            case Accusation():
-                accountability.on_accusation(replica, message)
-            case Heard():
-                accountability.on_heard(replica, message)
-            case Complaint():
-                watching.on_complaint(replica, sender, message, now)
-            case Ping():
-                watching.on_ping(replica, sender, message, now, out)
-            case Pong():
-                watching.on_pong(replica, sender, message, now)
-
-    def _is_of_this_era(self, sender: ValidatorId, message: Message, now: Moment, out: Effects) -> bool:
-        """Return whether a message is to be counted here; see to those of other eras, and of who has no vote."""
-        replica = self._replica
-        era, own = eras.era_of(message), replica.context.era
-        if sender not in replica.context.validators:
-            if isinstance(message, FetchBlocks):
-                catch_up.on_fetch_blocks(replica, sender, message, out)
-            elif era is not None and era < own:
-                eras.answer_past(replica, sender, message, now, out)
-            return False
-        if era is None or era == own:
-            return True
-        if era < own:
-            eras.answer_past(replica, sender, message, now, out)
-        elif not isinstance(message, Status):
-            eras.on_later(replica, sender, now, out)
-            eras.keep_for_next(replica, sender, era, message)
-        return isinstance(message, Status)
-
     def _append_slice(self, now: Moment, out: Effects) -> None:
         """Append what peers have answered, in bounds."""
         blocks = catch_up.next_slice(self._replica)
@@ -314,12 +226,12 @@ class Engine:
 
     def _finish(self, now: Moment, out: Effects) -> Effects:
         normal_case.advance(self._replica, now, out)
+        watching.watch(self._replica, now)
         self._arm(now, out)
         return out
 
     def _arm(self, now: Moment, out: Effects) -> None:
         accountability.report(self._replica, out)
-        watching.watch(self._replica, now)
         timers = self._replica.timers
         view_at = timers.view_at
         if view_at is not None and view_at <= now.elapsed:  # others must agree: their complaints come, or ours is due

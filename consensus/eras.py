@@ -46,15 +46,15 @@ def era_of(message: Message) -> Era | None:
             if len(eras) > 1:
                 raise InputError("votes of one bundle", expected="one era", got=sorted(eras))
             return eras.pop()
-        case Proposal():
-            return message.block.header.era
-        case ViewChange() | NewView():
-            return message.payload.era
-        case Finality():
-            return message.certificate.era
         case Status() | FetchNewView() | Complaint():
             return message.era
-        case FetchBlocks() | Blocks() | FetchBody() | FetchViewChanges() | Ping() | Pong() | Accusation() | Heard():
+        case ViewChange() | NewView():
+            return message.payload.era
+        case Proposal():
+            return message.block.header.era
+        case Finality():
+            return message.certificate.era
+        case Ping() | Pong() | FetchBlocks() | Blocks() | FetchBody() | FetchViewChanges() | Accusation() | Heard():
             return None
         case _:
             assert_never(message)

@@ -19,6 +19,7 @@
 | Ping, Pong        | any          | all; asker      | how long a round trip takes: patience follows from it       |
 """
 
+from functools import cached_property
 from typing import Annotated, TypeAlias
 
 from msgspec import Meta
@@ -67,7 +68,7 @@ class Proposal(Noun, frozen=True, kw_only=True, tag=2):
     block: Block
 
 
-class ViewChangePayload(Noun, frozen=True, kw_only=True):
+class ViewChangePayload(Noun, frozen=True, kw_only=True, dict=True):
     """What a VIEW-CHANGE says (OSDI 1999, 4.4), with headers so that chains can be followed."""
 
     validator: ValidatorField
@@ -79,12 +80,12 @@ class ViewChangePayload(Noun, frozen=True, kw_only=True):
     prepared: Annotated[tuple[PreparedCertificate, ...], Meta(max_length=WINDOW_MAX)]
     """For each height above that, in ascending order, the certificate prepared in the highest view."""
 
-    @property
+    @cached_property
     def digest(self) -> Digest:
         """What a NEW-VIEW names it by; leaves the signature out."""
         return sha256(encode(self))
 
-    @property
+    @cached_property
     def statement(self) -> ViewChangeStatement:
         """What is signed."""
         claims = (
@@ -124,7 +125,7 @@ class Choice(Noun, frozen=True, kw_only=True):
     digest: DigestField
 
 
-class NewViewPayload(Noun, frozen=True, kw_only=True):
+class NewViewPayload(Noun, frozen=True, kw_only=True, dict=True):
     """What a NEW-VIEW says: which view changes it rests on, and what follows from them."""
 
     validator: ValidatorField
@@ -137,7 +138,7 @@ class NewViewPayload(Noun, frozen=True, kw_only=True):
     choices: Annotated[tuple[Choice, ...], Meta(max_length=WINDOW_MAX)]
     """Blocks to be proposed again, at the heights just above the base."""
 
-    @property
+    @cached_property
     def statement(self) -> NewViewStatement:
         """What is signed."""
         return NewViewStatement(validator=self.validator, era=self.era, view=self.view, payload=sha256(encode(self)))

@@ -39,7 +39,7 @@ class EraContext:
 
     def primary(self, view: View) -> ValidatorId:
         """Return the primary of a view."""
-        return self.validators.primary(first_height=self.first_height, view=view)
+        return self.validators.primary(first_height=self.root.height + 1, view=view)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

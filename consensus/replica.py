@@ -78,6 +78,8 @@ class CatchUp:
 
     heads: dict[ValidatorId, Height] = field(default_factory=dict)
     """Heads that peers claim: hints that may not fall."""
+    highest: Height = field(default=Height(0))
+    """The highest of them."""
     bases: dict[ValidatorId, Height] = field(default_factory=dict)
     """Heights up to which peers say that they have no blocks."""
     blocks_behind_max: int | None = None
@@ -189,12 +191,12 @@ class Replica(Follower):
     @property
     def primary(self) -> ValidatorId:
         """Primary of that view."""
-        return self.context.primary(self.view)
+        return self.context.primary(self.safety.view)
 
     @property
     def is_primary(self) -> bool:
         """Whether this replica is the primary of its view."""
-        return self.primary == self.id
+        return self.context.primary(self.safety.view) == self.id
 
     @property
     def window(self) -> range:

@@ -84,17 +84,20 @@ class VoteBundle(Noun, frozen=True, kw_only=True, dict=True):
 
     def proofs(self) -> Iterator[tuple[Vote, VoteProof]]:
         """Yield each vote with its transferable evidence; verify the bundle first."""
-        for index, vote in enumerate(self.votes):
-            yield (
-                vote,
-                VoteProof(
-                    validator=self.validator,
-                    index=index,
-                    size=len(self.votes),
-                    path=self._tree.path(index),
-                    signature=self.signature,
-                ),
-            )
+        return iter(self._proofs)
+
+    @cached_property
+    def _proofs(self) -> tuple[tuple[Vote, VoteProof], ...]:
+        return tuple((vote, self._proof(index)) for index, vote in enumerate(self.votes))
+
+    def _proof(self, index: int) -> VoteProof:
+        return VoteProof(
+            validator=self.validator,
+            index=index,
+            size=len(self.votes),
+            path=self._tree.path(index),
+            signature=self.signature,
+        )
 
     @cached_property
     def _tree(self) -> merkle.Tree:

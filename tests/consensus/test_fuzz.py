@@ -5,15 +5,17 @@ midst of real work, with blocks in flight, view changes and restarts. After a vi
 """
 
 from contextlib import suppress
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consensus.engine import Engine
 from consensus.errors import ProtocolViolation
 from consensus.messages import Message
 from consensus.ports import Effects, Moment
+from consensus.receiving import take_in
+from consensus.replica import Replica
 from ledger.quantities import ValidatorId
 from tests.consensus.bench import Bench
 from tests.consensus.forge import Forge
@@ -27,9 +29,8 @@ FORGE = Forge()
 A, B = FORGE.chain(2)
 
 
-def state_of(engine: Engine) -> str:
-    """Describe everything an engine knows, but for whose turn it was to answer."""
-    replica = engine._replica
+def state_of(replica: Replica) -> str:
+    """Describe everything a replica knows, but for whose turn it was to answer."""
     state = {
         name: getattr(replica, name) for name in type(replica).__slots__ if name not in {"catch_up", "application"}
     }
@@ -40,22 +41,20 @@ def state_of(engine: Engine) -> str:
     return repr((state, catch_up))
 
 
-class CheckedEngine(Engine):
-    """Checks with every message that a violation has changed nothing."""
-
-    def _take_in(self, sender: ValidatorId, message: Message, now: Moment, out: Effects) -> None:
-        before = state_of(self)
-        try:
-            super()._take_in(sender, message, now, out)
-        except ProtocolViolation as error:
-            if state_of(self) != before:
-                raise Violation(f"a refused {type(message).__name__} has changed something") from error
-            raise
+def checked(replica: Replica, sender: ValidatorId, message: Message, now: Moment, out: Effects) -> None:
+    """Take a message in, and check that a violation has changed nothing."""
+    before = state_of(replica)
+    try:
+        take_in(replica, sender, message, now, out)
+    except ProtocolViolation as error:
+        if state_of(replica) != before:
+            raise Violation(f"a refused {type(message).__name__} has changed something") from error
+        raise
 
 
 @pytest.mark.parametrize("window", [1, 4])
 def test_b16_lies_are_refused_or_harmless(window: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.simulation.node.Engine", CheckedEngine)
+    monkeypatch.setattr("consensus.receiving.take_in", checked)
     faults = Faults(loss=0.05, duplicate=0.2, crash=0.002, busy=0.05, cut=0.1)
     refusals = 0
     for seed in range(1, 6):
@@ -68,7 +67,7 @@ def test_b16_lies_are_refused_or_harmless(window: int, monkeypatch: pytest.Monke
 
 def busy_bench() -> Bench:
     """Return a replica in view 1, with a block in flight."""
-    bench = Bench(FORGE, 0, engine=CheckedEngine)
+    bench = Bench(FORGE, 0)
     changes = FORGE.view_changes(1, prepared=[FORGE.prepared(A.header)])
     bench.receive(2, FORGE.new_view(changes), *changes)
     bench.propose(A, view=1)
@@ -79,6 +78,6 @@ def busy_bench() -> Bench:
 @given(st.sampled_from([1, 2, 3, 9]), values(Message))
 def test_b16_messages_out_of_the_air_are_refused_or_harmless(sender: int, message: Message) -> None:
     bench = busy_bench()
-    with suppress(ProtocolViolation):
+    with patch("consensus.receiving.take_in", checked), suppress(ProtocolViolation):
         bench.receive(sender, message)
     assert bench.height == 0
