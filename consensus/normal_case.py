@@ -66,7 +66,7 @@ def _accept(replica: Replica, height: Height, now: Moment, out: Effects) -> bool
     Return whether it was voted for.
     """
     digest = _assigned(replica, height, out)
-    parent = replica.parent_of(height)
+    parent = None if digest is None else replica.parent_of(height)
     if digest is None or parent is None:
         return False
     choice = replica.choice_at(height)

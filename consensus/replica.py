@@ -218,6 +218,8 @@ class Replica(Follower):
         """Return what the current view's NEW-VIEW carried over at a height."""
         start = self.safety.start
         choices = () if start is None else start.choices
+        if not choices:
+            return None
         return next((choice for choice in choices if choice.height == height), None)
 
     def may_enter(self, view: View) -> bool:

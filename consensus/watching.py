@@ -36,8 +36,9 @@ def watch(replica: Replica, now: Moment) -> None:
         timers.view_at = None
         return
     deadline = timers.deadlines.get(item)
-    behind = catch_up.is_behind(replica)
-    if deadline is None or (now.elapsed >= deadline and behind):  # catching up is no fault of the primary
+    if deadline is None or (
+        now.elapsed >= deadline and catch_up.is_behind(replica)
+    ):  # catching up is no fault of the primary
         deadline = timers.deadlines[item] = now.elapsed + replica.pace.view_timeout()
     if len(timers.deadlines) > DEADLINES_MAX:
         del timers.deadlines[next(iter(timers.deadlines))]
@@ -162,6 +163,7 @@ def _is_primary_alone_silent(replica: Replica, now: Moment) -> bool:
     """
     since = now.elapsed - HEARTBEATS_MISSED_MAX * replica.timing.status
     heard = replica.timers.heard
-    alive = sum(at > since for at in heard.values())
     last = heard.get(replica.primary)
-    return last is not None and last <= since and alive >= replica.context.validators.quorum - 1
+    if last is None or last > since:
+        return False
+    return sum(at > since for at in heard.values()) >= replica.context.validators.quorum - 1

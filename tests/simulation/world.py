@@ -197,7 +197,7 @@ class World(Network):
         """Give a process its next turn, soon."""
         if not node.turn_due and node.engine is not None:
             node.turn_due = True
-            soon = max(self.now, node.paused_until) + self.chance.uniform(0.0, self.faults.busy)
+            soon = max(self.now, node.paused_until) + self.faults.busy * self.chance.random()
             self.at(soon, self._turn, node)
 
     def _hand_over(self, node: Node) -> None:

@@ -155,7 +155,7 @@ CATCHING_UP = (
         "certificates mix eras",
         change("consensus.finality:on_finality", "certificate.era != replica.context.era:", "False:"),
         change(
-            "consensus.engine:Engine._is_of_this_era",
+            "consensus.receiving:_is_of_this_era",
             "if era is None or era == own:",
             "if era in {None, own} or isinstance(message, Finality | Proposal):",
         ),
