@@ -5,7 +5,7 @@ transactions under a true header, and a certified block would seem not to execut
 """
 
 from collections import deque
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 
 from ledger.blocks import Block
 from ledger.errors import InvalidBlock
@@ -16,8 +16,12 @@ ASKED_MAX = 256
 """Most bodies that were asked for; far above what windows and view changes can name, and those are asked for again."""
 EARLY_BYTES_MAX = 16 * 2**20
 """Most bytes of transactions in the early bodies of one peer, unless one alone has more."""
+ASKED_BYTES_MAX = 256 * 2**20
+"""Most bytes of transactions in bodies that were asked for, unless the last one alone has more."""
 VOTED_WINDOWS_MAX = 64
 """Windows of bodies voted for: one a view, and views that fail in a row last longer and longer."""
+VOTED_BYTES_MAX = 512 * 2**20
+"""Most bytes of transactions in bodies voted for, beside those that are prepared here or are the last one."""
 
 
 def check_body(block: Block) -> None:
@@ -38,27 +42,34 @@ class Bodies:
         self._voted: dict[Digest, Block] = {}
         self._voted_max = VOTED_WINDOWS_MAX * window
         self._asked: dict[Digest, Block] = {}
+        self._sizes: dict[Digest, int] = {}
+        """Bytes of transactions of those two."""
         self._early: dict[ValidatorId, deque[Block]] = {}
         self._early_max = 2 * window
 
     def hold(self, block: Block, *, prepared: Callable[[], Container[Digest]]) -> None:
         """Keep a body that is voted for, also when the view is left: a peer may have got it prepared unseen.
 
-        Beyond the limit the oldest one goes, but none of those that are `prepared` here.
+        Beyond the limits the oldest ones go, but none of those that are `prepared` here.
         """
         digest = block.digest
         self._voted.pop(digest, None)
         self._voted[digest] = block
-        if len(self._voted) > self._voted_max:
-            kept = prepared()
-            oldest = next(digest for digest in self._voted if digest not in kept)
+        self._sizes[digest] = _size(block)
+        if not self._has_many_voted():
+            return
+        kept = prepared()
+        for oldest in [one for one in self._voted if one not in kept and one != digest]:
             del self._voted[oldest]
+            if not self._has_many_voted():
+                return
 
     def keep(self, block: Block) -> None:
-        """Keep a body that was asked for."""
-        if len(self._asked) >= ASKED_MAX:
-            self._asked.pop(next(iter(self._asked)))
+        """Keep a body that was asked for; beyond the limits the oldest ones go, and are asked for again."""
         self._asked[block.digest] = block
+        self._sizes[block.digest] = _size(block)
+        while len(self._asked) > 1 and (len(self._asked) > ASKED_MAX or self._bytes(self._asked) > ASKED_BYTES_MAX):
+            del self._asked[next(iter(self._asked))]
 
     def keep_early(self, sender: ValidatorId, block: Block) -> None:
         """Keep a body that nobody asked for yet; the oldest ones of the same peer make room."""
@@ -78,10 +89,20 @@ class Bodies:
         """Forget bodies that were appended or overtaken."""
         self._voted = {digest: block for digest, block in self._voted.items() if block.header.height > head}
         self._asked = {digest: block for digest, block in self._asked.items() if block.header.height > head}
+        self._sizes = {digest: size for digest, size in self._sizes.items() if self._is_kept(digest)}
         for early in self._early.values():
             remaining = [block for block in early if block.header.height > head]
             early.clear()
             early.extend(remaining)
+
+    def _has_many_voted(self) -> bool:
+        return len(self._voted) > self._voted_max or self._bytes(self._voted) > VOTED_BYTES_MAX
+
+    def _bytes(self, blocks: Mapping[Digest, Block]) -> int:
+        return sum(self._sizes[digest] for digest in blocks)
+
+    def _is_kept(self, digest: Digest) -> bool:
+        return digest in self._voted or digest in self._asked
 
 
 def _size(block: Block) -> int:

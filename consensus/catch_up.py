@@ -5,7 +5,7 @@ Peers' heights are hints that may not fall; one peer is asked at a time and the 
 
 from itertools import pairwise, takewhile
 
-from consensus.bodies import check_body
+from consensus.bodies import ASKED_MAX, check_body
 from consensus.messages import (
     BLOCKS_ASKED,
     BLOCKS_MAX,
@@ -120,6 +120,8 @@ def ask_for_body(replica: Replica, digest: Digest, now: Moment, out: Effects, *,
     before = replica.catch_up.bodies.get(digest)
     if before is None or before.is_due(now.elapsed):
         replica.catch_up.bodies[digest] = _asked(replica, before, now)
+        if len(replica.catch_up.bodies) > ASKED_MAX:  # what is still needed is asked for again
+            del replica.catch_up.bodies[next(iter(replica.catch_up.bodies))]
         out.send.append(Send(message=FetchBody(digest=digest), to=first if before is None else None))
 
 

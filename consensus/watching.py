@@ -81,7 +81,7 @@ def _fault(replica: Replica, now: Moment) -> str | None:
 def silence(replica: Replica) -> str:
     """Return why this replica votes for nothing now, in words for its operator; nothing if it may vote.
 
-    Who alone has given up a view comes back with the next one that f+1 others want; until then it follows the chain.
+    Nobody leaves a view alone, but the others may be out of reach by then; until they come, it follows the chain.
     """
     safety = replica.safety
     if not safety.may_speak:

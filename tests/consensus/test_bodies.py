@@ -4,10 +4,13 @@ import pytest
 from msgspec.structs import replace
 
 from consensus import bodies as bodies_module
+from consensus import catch_up
 from consensus.bodies import ASKED_MAX, VOTED_WINDOWS_MAX, Bodies, check_body
 from consensus.messages import FetchBody, Proposal
+from consensus.ports import Effects
 from ledger.blocks import Block
 from ledger.errors import InvalidBlock
+from ledger.hashing import sha256
 from ledger.quantities import Height, ValidatorId
 from tests.consensus.bench import Bench
 from tests.consensus.forge import Forge
@@ -97,6 +100,51 @@ def test_bodies_voted_for_are_bounded_and_the_prepared_one_stays() -> None:
     assert bodies.get(A.digest) is A
     assert bodies.get(voted[0].digest) is None
     assert bodies.get(voted[-1].digest) is not None
+
+
+def test_bodies_voted_for_are_bounded_by_bytes_but_for_the_prepared_ones_and_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bodies_module, "VOTED_BYTES_MAX", 100)
+    bodies = Bodies(window=64)
+    large = [FORGE.block(FORGE.genesis, bytes([number]) * 40) for number in range(4)]
+    for block in large:
+        bodies.hold(block, prepared=lambda: {large[0].digest})
+    assert [bodies.get(block.digest) is not None for block in large] == [True, False, False, True]
+    huge = FORGE.block(FORGE.genesis, bytes(200))
+    bodies.hold(huge, prepared=lambda: {large[0].digest})
+    assert [bodies.get(block.digest) is not None for block in (*large, huge)] == [True, False, False, False, True]
+
+
+def test_bodies_asked_for_are_bounded_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies_module, "ASKED_BYTES_MAX", 100)
+    bodies = Bodies(window=64)
+    large = [FORGE.block(FORGE.genesis, bytes([number]) * 40) for number in range(4)]
+    for block in large:
+        bodies.keep(block)
+    assert [bodies.get(block.digest) is not None for block in large] == [False, False, True, True]
+    huge = FORGE.block(FORGE.genesis, bytes(200))
+    bodies.keep(huge)
+    assert bodies.get(huge.digest) is huge
+
+
+def test_sizes_are_forgotten_with_their_bodies() -> None:
+    bodies = Bodies(window=1)
+    bodies.hold(A, prepared=tuple)
+    bodies.keep(B)
+    bodies.prune(Height(1))
+    assert set(bodies._sizes) == {B.digest}
+    bodies.prune(Height(2))
+    assert not bodies._sizes
+
+
+def test_open_questions_for_bodies_are_bounded() -> None:
+    bench = Bench(FORGE, 0)
+    replica, out = bench.engine._replica, Effects()
+    wanted = [sha256(f"{number}".encode()) for number in range(ASKED_MAX + 3)]
+    for digest in wanted:
+        catch_up.ask_for_body(replica, digest, bench.moment, out, first=None)
+    assert list(replica.catch_up.bodies) == wanted[3:]
 
 
 def test_a_body_voted_for_again_is_the_newest_again() -> None:
