@@ -22,12 +22,15 @@ LEGEND = """Lines: seconds, then who does what.
   view-entered            NEW-VIEW was verified and is acted on
   appended                blocks are final and durable here
   crashes, starts         the process
+  hears P: ...            a message of validator P, in the turn in which it is taken in
+  syncs ...               what is on its disk from now on; votes leave after that
   trouble                 the network, or a disk"""
 
 
 def replay(shape: Shape) -> None:
     """Run a shape and print its transcript, whatever happens."""
     world = build(shape)
+    world.tells_all = True
     print(pprint.pformat(shape, width=120))  # noqa: T201
     print(LEGEND)  # noqa: T201
     try:

@@ -14,7 +14,7 @@ from ledger.blocks import BlockHeader
 from ledger.certificates import CertifiedBlock
 from ledger.evidence import Offence
 from ledger.quantities import Era, Height, TimeMs, ValidatorId
-from tests.simulation import real
+from tests.simulation import real, telling
 from tests.simulation.byzantine import Liar
 from tests.simulation.chain import EPOCH_MS, era_context, genesis_header, set_named, vote_key
 from tests.simulation.checker import Checker
@@ -46,6 +46,8 @@ class World(Network):
     genesis: BlockHeader = field(init=False)
     checker: Checker = field(init=False)
     transcript: list[str] = field(default_factory=list)
+    tells_all: bool = False
+    """Whether the transcript has every delivery, sync and vote too: for one seed, not for a campaign."""
     points: list[tuple[str, list[bytes]]] = field(default_factory=list)
     """Persist points passed so far, each with the records that were written and not synced."""
     convicted: set[Offence] = field(default_factory=set)
@@ -218,6 +220,9 @@ class World(Network):
         engine = node.engine
         if engine is None:
             return
+        if self.tells_all:
+            for sender, message in inputs:
+                self.note(f"{node.id} hears {sender}: {telling.of_message(message)}")
         try:
             effects = engine.turn(inputs, self.moment(node), refuse=lambda error: self._blame(node, error))
             self._carry_out(node, engine, effects)
@@ -247,6 +252,8 @@ class World(Network):
                 node.disk.sync()
                 if node.honest and not node.disk.unsynced:
                     self.rules.on_synced(node.id, records)
+                if self.tells_all:
+                    self.note(f"{node.id} syncs {telling.of_records(records)}")
                 self._point(node, "after sync")
             for send in effects.send:
                 self._say(node, send)
