@@ -28,7 +28,7 @@ FORMAT = "quorate-network-1"
 NETWORK_FILE = "network.json"
 GENESIS_FILE = "genesis.json"
 NETWORK_BYTES_MAX = 2**20
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 """How long a node may take until it is ready: far longer than it does."""
 STOP_SECONDS = 20.0
 """How long a node may take to end by itself."""

@@ -23,7 +23,7 @@ from node.runtime.api import Final
 from node.runtime.node import Node
 from quorate.ports import free_ports
 
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 120.0
 """Far longer than anything takes: tests wait for events, never for time."""
 STEADY = {"timing.view_ms": str(int(WAIT_SECONDS * 1000))}
 """Settings with which no view ends while a test waits, however busy the machine: the default allows half a second."""

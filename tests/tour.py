@@ -11,7 +11,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[1]
 README = REPOSITORY / "README.md"
 MARK = "--- tour, command "
-SECONDS_MAX = 300
+SECONDS_MAX = 540
 _BLOCK = re.compile(r"(?<=```console\n).*?(?=```\n)", re.DOTALL)
 _EXPORT = "export QUORATE_NODE="
 

@@ -21,9 +21,9 @@ KILL_ROUND = 3
 RESTART_ROUND = 5
 ABSENT_ROUND = 6
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 """Far longer than anything takes: after it the demo gives up and says so."""
-SITE_SECONDS = 10.0
+SITE_SECONDS = 60.0
 """How long a site waits for a round to open."""
 
 

@@ -132,7 +132,7 @@ def test_the_process_ends_when_its_node_does() -> None:
     process = subprocess.Popen([sys.executable, "-I", "-m", "node.worker"], stdin=subprocess.PIPE)
     assert process.stdin is not None
     process.stdin.close()
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=120) == 0
 
 
 def test_a_worker_whose_node_is_gone_ends_quietly(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ PARENT = (
     "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(30)']);"
     "print('up', flush=True); time.sleep(600)"
 )
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Far longer than anything takes."""
 
 

@@ -158,7 +158,7 @@ def test_garbage_of_a_peer_is_counted_and_harms_nothing(tmp_path: Path) -> None:
             network.nodes[1].on_violation(seen.put_nowait)
             for garbage in (b"", b"\x00" * 100, encode([1, 2, 3])):
                 network.nodes[0]._wires.links.send(ValidatorId(1), garbage)
-                error = await asyncio.wait_for(seen.get(), 60)
+                error = await asyncio.wait_for(seen.get(), WAIT_SECONDS)
                 assert error.sender == network.nodes[0].member.validator
             await enrol(network, "b", node=1)
             assert network.nodes[1].exit_code == 0

@@ -55,7 +55,7 @@ class Snapshot:
 
     async def fetch(self, *peers: ValidatorId) -> tuple[bool, RangeFetch]:
         fetch = RangeFetch(self.fetched, peers, self.ask)
-        return await asyncio.wait_for(fetch.run(), 60), fetch
+        return await asyncio.wait_for(fetch.run(), 120), fetch
 
 
 @pytest.fixture

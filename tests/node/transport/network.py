@@ -18,7 +18,7 @@ from tests.node.transport.credentials import Members
 
 T = TypeVar("T")
 GREETING = sha256(b"this chain") + b"\1"
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 """Only a test that has failed waits so long."""
 
 
