@@ -2,29 +2,20 @@
 
 import asyncio
 import os
-from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import structlog
 
 from consensus.engine import Engine
-from consensus.errors import ProtocolViolation
 from consensus.messages import Message
-from consensus.ports import Event
-from consensus.replica import ends_era
 from contracts import queries
 from contracts.chain import ExecutedBlock
-from ledger.encoding import encode
-from ledger.entries import Accepted, TransactionEntry
-from ledger.errors import QuorateError
 from ledger.evidence import ProvenOffence
 from ledger.parameters import PROTOCOLS_KNOWN
-from ledger.quantities import Era, Height, ValidatorId
-from ledger.transactions import Body, ChangeValidators
-from ledger.validators import ValidatorSet
+from ledger.quantities import Height, ValidatorId
 from node.config import Configuration
-from node.errors import OperatorNeeded, ProtocolUnknown
+from node.errors import ProtocolUnknown
 from node.home import Home
 from node.mempool import Mempool
 from node.runtime.api import NodeApi
@@ -32,13 +23,15 @@ from node.runtime.application import ChainApplication
 from node.runtime.blobs import LocalBlobs
 from node.runtime.chain_log import log_entries
 from node.runtime.committee import CommitteeDuty
+from node.runtime.ending import Ending
 from node.runtime.gossip import Gossip
 from node.runtime.holding import Holding
 from node.runtime.joining import Joiner, Standing
-from node.runtime.log_pace import Pace
+from node.runtime.listeners import Listeners
 from node.runtime.loop import ConsensusLoop
 from node.runtime.opening import JOINING, Durable, open_machine
 from node.runtime.peer_clocks import PeerClocks
+from node.runtime.presence import Presence
 from node.runtime.reporting import Reporting
 from node.runtime.snapshot_making import SnapshotMaker
 from node.runtime.status import NodeStatus, node_status
@@ -54,15 +47,11 @@ from node.storage.snapshot_install import make_ready
 log = structlog.get_logger()
 
 TICK_SECONDS = 1.0
-LEAVE_SECONDS = 1.0
-"""Between the last block that this software knows and the end: time for its votes to reach the others."""
 CUT_SECONDS_MAX = 3_600.0
 """Longest that cutting a state into ranges may take."""
-EXIT_FATAL = 70
-"""The node stopped because it could not go on safely; where a person is needed first, `OperatorNeeded` has its own."""
 
 
-class Node:
+class Node(Presence, Ending, Listeners):
     """A running validator; `start` once, `stop` once."""
 
     def __init__(
@@ -73,6 +62,8 @@ class Node:
         Raises ConfigurationError, InputError, VerificationFailed, or ProtocolUnknown where the next block follows none
         of the `protocols` that this software knows.
         """
+        Ending.__init__(self)
+        Listeners.__init__(self)
         self._protocols = protocols
         genesis = home.load_genesis()
         self._home = home
@@ -90,16 +81,8 @@ class Node:
         self.mempool = Mempool(configuration.limits)
         self.application = ChainApplication(self.chain, self.mempool, self.member.chain_id, protocols=self._protocols)
         self.application.check_next(self.chain.state)
-        self.ending = asyncio.Event()
-        """Set when the node cannot go on; `exit_code` says why."""
-        self.exit_code = 0
-        self.reopens = False
-        """Whether it is to be opened again at once, having joined from a snapshot."""
         self.is_stopped = False
         self._tasks = Tasks(on_fatal=self._fatal)
-        self._on_event: list[Callable[[Event], None]] = []
-        self._on_violation: list[Callable[[ProtocolViolation], None]] = []
-        self._violations = Pace()
         self._wires = Wires(
             home,
             self.member,
@@ -190,34 +173,6 @@ class Node:
 
     # --- the node as its duties see it -------------------------------------------------------------------------------
 
-    @property
-    def validators(self) -> ValidatorSet:
-        """Validators of the current era."""
-        return queries.validators(self.chain.state)
-
-    @property
-    def is_validator(self) -> bool:
-        """Whether this node is in the current set."""
-        return self.member.validator is not None and self.member.validator in self.validators
-
-    @property
-    def era(self) -> Era:
-        """Current era."""
-        return queries.era(self.chain.state)[0]
-
-    def broadcast(self, message: Duty) -> None:
-        """Send to every other validator."""
-        self._wires.broadcast(message)
-
-    def send(self, to: ValidatorId, message: Duty) -> None:
-        """Send to one validator."""
-        self._wires.send(to, message)
-
-    def submit(self, body: Body) -> None:
-        """Sign a transaction with the service key and let it be ordered; raises MempoolFull."""
-        signed = self.member.transaction(body, head=Height(self.chain.head.header.height))
-        self._gossip.submit(encode(signed))
-
     def status(self) -> NodeStatus:
         """Return where this node stands."""
         return node_status(
@@ -234,14 +189,6 @@ class Node:
         )
 
     # --- life --------------------------------------------------------------------------------------------------------
-
-    def on_event(self, listener: Callable[[Event], None]) -> None:
-        """Call `listener` with what consensus reports."""
-        self._on_event.append(listener)
-
-    def on_violation(self, listener: Callable[[ProtocolViolation], None]) -> None:
-        """Call `listener` when a peer breaks the protocol."""
-        self._on_violation.append(listener)
 
     def start(self) -> None:
         """Link up with the peers and take part."""
@@ -292,13 +239,6 @@ class Node:
                 self.loop.engine.ask_for_blocks(behind_max=self._joiner.blocks_behind_max)
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody else would notice
             self._fatal(error)
-
-    def _fatal(self, error: BaseException) -> None:
-        code = error.code if isinstance(error, QuorateError) else "internal-error"
-        hint = error.hint if isinstance(error, QuorateError) else ""
-        self.exit_code = error.exit_code if isinstance(error, OperatorNeeded) else EXIT_FATAL
-        self.ending.set()
-        log.error("cannot-go-on", code=code, error=str(error), hint=hint, exc_info=error)
 
     def _standing(self) -> Standing:
         engine = self.loop.engine
@@ -357,35 +297,6 @@ class Node:
             case ClockTold():
                 self._clocks.on_told(peer, message)
 
-    def _report(self, event: Event) -> None:
-        log.info(event.name, height=event.height, view=event.view, detail=event.detail)
-        for listener in self._on_event:
-            listener(event)
-
-    def _violation(self, error: ProtocolViolation) -> None:
-        count = self._violations.count(error.sender)
-        if count:
-            log.warning("protocol-violation", peer=error.sender, code=error.code, error=str(error), count=count)
-        for listener in self._on_violation:
-            listener(error)
-
-    def _look_at_membership(self, executed: ExecutedBlock) -> None:
-        """Follow a change of membership: own place and keys, links, and blobs that are to be held in the new era."""
-        changes = [
-            entry
-            for entry in executed.entries
-            if isinstance(entry, TransactionEntry)
-            and isinstance(entry.signed.transaction.body, ChangeValidators)
-            and isinstance(entry.receipt.verdict, Accepted)
-        ]
-        if not changes:
-            return
-        self.member = take_seat(self._home, self.member.genesis, self.chain.state)
-        self._wires.update(self.member, queries.seats(self.chain.state))
-        log.info("membership-changed", era=self.era, validators=self.validators.ids, validator=self.member.validator)
-        if ends_era(executed.block.header):
-            self._holding.on_era()
-
     def _log_entries(self, executed: ExecutedBlock) -> None:
         log_entries(executed, view=self.loop.engine.view)
 
@@ -394,4 +305,4 @@ class Node:
         try:
             self.application.check_next(self.chain.state)
         except ProtocolUnknown as error:
-            asyncio.get_running_loop().call_later(LEAVE_SECONDS, self._fatal, error)
+            self._end_soon(error)

@@ -15,7 +15,8 @@ from ledger.errors import Undecidable
 from ledger.quantities import ValidatorId
 from node.config import LinkSection, load
 from node.runtime import node as node_module
-from node.runtime.node import EXIT_FATAL, Node
+from node.runtime.ending import EXIT_FATAL
+from node.runtime.node import Node
 from node.runtime.tasks import Tasks
 from node.storage.errors import BlobNotFound, DatabaseDamaged, StorageFailed, StorageFull
 from tests.consensus.forge import Forge
