@@ -47,7 +47,8 @@ class ChainStore(ChainReader):
         if not schema.is_begun(kv, genesis.chain_id):
             kv.write(_genesis_writes(genesis), sync=True)
         self._head = self._load_head()
-        self._frontier = self._load_frontier()
+        self._tip = self._make_tip(self._load_frontier())
+        """Made once a block: consensus asks for it at every message."""
 
     @property
     def head(self) -> Head:
@@ -60,7 +61,10 @@ class ChainStore(ChainReader):
         Its views read the database at each call: they are of use until the next append, and below overlays of blocks
         that descend from what was appended.
         """
-        return Tip(header=self._head.header, frontier=self._frontier, state=self.state, tree=self.tree_record)
+        return self._tip
+
+    def _make_tip(self, frontier: merkle.Frontier) -> Tip:
+        return Tip(header=self._head.header, frontier=frontier, state=self.state, tree=self.tree_record)
 
     def append(self, executed: ExecutedBlock, certificate: CommitCertificate | None) -> None:
         """Append one block durably; raises as `append_many`."""
@@ -75,7 +79,7 @@ class ChainStore(ChainReader):
         """
         batch: Batch = {}
         head = self._head
-        frontier = self._frontier
+        frontier = self._tip.frontier
         for executed, certificate in blocks:
             header = executed.block.header
             if header.height <= self._head.header.height:
@@ -95,7 +99,8 @@ class ChainStore(ChainReader):
                 f"certificate of block {head.header.height}", expected="one, being the last", got="none"
             )
         self._kv.write(batch, sync=True)
-        self._head, self._frontier = head, frontier
+        self._head = head
+        self._tip = self._make_tip(frontier)
 
     def _check_same(self, header: BlockHeader) -> None:
         appended = self._header(header.height)
