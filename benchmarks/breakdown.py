@@ -20,7 +20,9 @@ KINDS = (
     ("reading and preparing storage", ("node/storage/",)),
     ("mempool, gossip, wire", ("mempool.py", "gossip.py", "known.py", "wire.py", "hot_path.py")),
     ("consensus", ("consensus/",)),
+    ("TLS and sockets", ("sslproto.py", "/ssl.py", "selector_events.py", "streams.py", "node/transport/")),
     ("runtime and event loop", ("node/runtime/", "asyncio")),
+    ("the load itself", ("benchmarks/",)),
 )
 """In this order: the first kind that the file which runs has a word of. What C does counts for its caller."""
 

@@ -149,11 +149,14 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--window", type=int, default=8)
+    parser.add_argument("--block-transactions", type=int, default=1_000, help="most in a block")
     parser.add_argument("--accepted", action="store_true", help="enrolments instead of refused updates")
     parser.add_argument("--concurrent", type=int, nargs="*", default=[1, 16, 128, 1024])
     parser.add_argument("--count", type=int, default=3000)
     options = parser.parse_args()
-    parameters = ChainParameters(window=options.window, participants_max=10**6)
+    parameters = ChainParameters(
+        window=options.window, block_transactions_max=options.block_transactions, participants_max=10**6
+    )
     for concurrent in options.concurrent:
         count = min(options.count, max(200, concurrent * 20))
         with tempfile.TemporaryDirectory(dir=".") as folder:

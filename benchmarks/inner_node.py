@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.breakdown import Sampler
 from benchmarks.load import enrolments, submissions
 from benchmarks.results import Sample
 from node.config import load
@@ -60,12 +61,14 @@ async def run(home: Home, clients: int, seconds: float, *, accepted: bool) -> No
     traffic = node._wires.links.traffic.values()  # noqa: SLF001 - what the links have counted
     height, cpu = node.api.height, time.process_time()
     sent = sum(each.bytes_sent for each in traffic)
-    await asyncio.sleep(seconds)
+    with Sampler() as sampler:
+        await asyncio.sleep(seconds)
     answer = {
         "blocks": node.api.height - height,
         "cpu_s": time.process_time() - cpu,
         "bytes_sent": sum(each.bytes_sent for each in traffic) - sent,
         "latencies_ms": sample.latencies_ms,
+        "samples": sampler.found,
     }
     await asyncio.gather(*running)
     print(json.dumps(answer), flush=True)

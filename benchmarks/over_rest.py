@@ -20,6 +20,7 @@ from node.config import load
 
 WARM_SECONDS = 1.0
 WAIT_MS = 30_000
+READY_SECONDS_MAX = 90.0
 
 
 def measure_rest(consortium: Consortium, clients: int, seconds: float, environment: Mapping[str, str]) -> Row:
@@ -41,9 +42,10 @@ def measure_rest(consortium: Consortium, clients: int, seconds: float, environme
 async def _measure(consortium: Consortium, clients: int, seconds: float, pids: list[int]) -> Row:
     listens = [load(home.configuration, environment={}).configuration.rest.listen for home in consortium.homes]
     addresses = [(host, int(port)) for host, _, port in (listen.rpartition(":") for listen in listens)]
-    for address in addresses:
-        while not await _is_ready(address):
-            await asyncio.sleep(0.1)
+    async with asyncio.timeout(READY_SECONDS_MAX):
+        for address in addresses:
+            while not await _is_ready(address):
+                await asyncio.sleep(0.1)
     count = int(seconds * 2_500)
     raws = iter(list(itertools.islice(submissions(consortium.genesis, consortium.authors), count)))
     begin = time.monotonic() + WARM_SECONDS
@@ -65,6 +67,7 @@ async def _measure(consortium: Consortium, clients: int, seconds: float, pids: l
         p50_ms=quantile(sample.latencies_ms, 0.5),
         p99_ms=quantile(sample.latencies_ms, 0.99),
         cpu_ms_per_block=1_000 * cpu / len(pids) / blocks,
+        cpu_us_per_tx=1_000_000 * cpu / len(pids) / max(1, len(sample.latencies_ms)),
     )
 
 
