@@ -56,6 +56,22 @@ def test_authors_take_turns_and_the_one_that_waits_longest_is_first() -> None:
     assert oldest.signed.transaction.id == a1
 
 
+@settings(deadline=None, max_examples=50)
+@given(arriving=st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=14))
+def test_whoever_left_meanwhile_the_others_take_turns(arriving: list[tuple[int, bool]]) -> None:
+    mempool = Mempool(LimitsSection())
+    kept: list[tuple[int, Digest]] = []
+    for number, (author, leaves) in enumerate(arriving):
+        identity = add(mempool, transaction(author, number))
+        if leaves:
+            mempool.remove(identity)
+        else:
+            kept.append((author, identity))
+    by_author = {author: [identity for who, identity in kept if who == author] for author, _ in kept}
+    rounds = range(max(map(len, by_author.values()), default=0))
+    assert order(mempool) == [own[turn] for turn in rounds for own in by_author.values() if turn < len(own)]
+
+
 def test_one_author_cannot_fill_it() -> None:
     mempool = Mempool(LIMITS)
     for number in range(4):
