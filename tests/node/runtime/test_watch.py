@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from consensus.engine import Engine
+from consensus.records import CutRecord, encode_record
 from ledger.evidence import DoubleVote, Offence, OffenceKind, ProvenOffence, SignedVote
 from ledger.hashing import sha256
 from ledger.quantities import Era, Height, TimeMs, ValidatorId, View
@@ -24,6 +25,7 @@ from node.runtime.node import Node
 from node.runtime.watch import GRACE_TICKS
 from node.runtime.wire import ClockTold
 from node.storage.errors import StorageFull
+from node.storage.vote_log import VoteLog
 from quorate.ports import free_ports
 from tests.ledger.helpers import header, proof_of, vote_for
 from tests.network import WAIT_SECONDS, InProcessNetwork, make_homes, running_network, ticket
@@ -237,6 +239,32 @@ def test_evidence_against_a_key_that_votes_no_more_is_an_alarm(tmp_path: Path) -
         node._watch.on_own_offence(offence, votes=isinstance(node.loop.engine, Engine))
         assert alarms(node) == [(AlarmKind.SECOND_NODE, "evidence", AlarmLevel.CRITICAL)]
         assert not node.ending.is_set()
+        await node.stop()
+
+    asyncio.run(scenario())
+
+
+def test_a_validator_that_votes_for_nothing_for_long_says_why(tmp_path: Path) -> None:
+    """Its chain was moved away, and the vote log shows how far it had come."""
+
+    async def scenario() -> None:
+        home = make_homes(tmp_path)[0]
+        home.data.mkdir()
+        log = VoteLog.create(home.vote_log, chain_id=home.load_genesis().chain_id)
+        log.append([encode_record(CutRecord(era=Era(0), height=Height(5)))])
+        log.sync()
+        log.close()
+        node = alone(home, "")
+        for _ in range(GRACE_TICKS):
+            node._watch.tick()
+        assert AlarmKind.VOTE not in {alarm.kind for alarm in node.api.alarms}
+        for _ in range(GRACE_TICKS):
+            node._watch.tick()
+        (alarm,) = [alarm for alarm in node.api.alarms if alarm.kind is AlarmKind.VOTE]
+        assert (alarm.level, node.ending.is_set()) == (AlarmLevel.WARNING, False)
+        assert alarm.detail == (
+            "this validator does not vote now: it has to fetch its chain again first: by its vote log it had block 5"
+        )
         await node.stop()
 
     asyncio.run(scenario())
