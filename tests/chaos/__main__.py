@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from random import SystemRandom
 from typing import TypeAlias
@@ -23,7 +24,7 @@ from rich.markup import escape
 from benchmarks.results import machine
 from tests.chaos.cluster import WHOLE_CHAINS, running_cluster
 from tests.chaos.faults import ON_LINKS, Kind
-from tests.chaos.gaps import measure
+from tests.chaos.gaps import Gap, measure
 from tests.chaos.links import Network, best_network
 from tests.chaos.memory import Memory
 from tests.chaos.report import console, facts_of_attack, facts_of_gaps, save, tell, tell_gaps, tell_outcome
@@ -45,7 +46,7 @@ def main() -> int:
     seed = options.seed if options.seed is not None else SystemRandom().getrandbits(32)
     network = best_network(options.validators, seed)
     folder = Path(tempfile.mkdtemp(prefix="quorate-chaos-"))
-    again = f"make chaos SEED={seed} VALIDATORS={options.validators} SECONDS={options.seconds}"
+    again = f"make chaos SEED={seed} VALIDATORS={options.validators} SECONDS={options.seconds} KILLS={options.kills}"
     again += f" FAULTS={options.faults}" if options.faults else ""
     console.print(f"[bold]{options.validators} validators, {network.name}, data in {folder}[/]\n{again}")
     facts = machine() | {"network": network.name, "again": again}
@@ -70,7 +71,10 @@ def _measure(folder: Path, network: Network, options: argparse.Namespace, seed: 
     with running_cluster(folder, network, count=options.validators) as cluster:
         console.print(f"[bold]{options.kills} kills of the primary, default settings, {CLIENTS} clients[/]")
         with clients(cluster, outcome.history, count=CLIENTS, pause_seconds=PAUSE_SECONDS / 2, seed=seed) as shared:
-            gaps = measure(cluster, shared, kills=options.kills)
+            gaps: list[Gap] = []
+            for gap in islice(measure(cluster, shared), options.kills):
+                gaps.append(gap)
+                console.print(f"  {gap.seconds:.2f} s, load {os.getloadavg()[0]:.1f}")
         tell_gaps(gaps)
         save(f"gaps-{options.validators}-{seed}", {**facts, **facts_of_gaps(gaps)})
         finish(cluster, outcome)

@@ -2,7 +2,7 @@
 
 import time
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
@@ -27,10 +27,9 @@ class Gap:
     """The median time between two receipts before it: what there would be without the kill."""
 
 
-def measure(cluster: Cluster, shared: Shared, *, kills: int) -> list[Gap]:
-    """Kill the primary so many times while clients submit, starting it again each time."""
-    found: list[Gap] = []
-    while len(found) < kills:
+def measure(cluster: Cluster, shared: Shared) -> Iterator[Gap]:
+    """Kill the primary again and again while clients submit, starting it again each time."""
+    while True:
         primary = cluster.primary()
         time.sleep(BEFORE_SECONDS)
         if cluster.primary() != primary:
@@ -38,10 +37,10 @@ def measure(cluster: Cluster, shared: Shared, *, kills: int) -> list[Gap]:
         cluster.kill(primary)
         killed = time.monotonic()
         _wait_receipt(cluster, shared, killed + WINDOW_SECONDS)
-        found.append(gap_of(sorted(shared.answers), killed))
+        gap = gap_of(sorted(shared.answers), killed)
         cluster.start(primary)
         _wait_block(cluster)
-    return found
+        yield gap
 
 
 def gap_of(receipts: Sequence[float], killed: float) -> Gap:
