@@ -70,13 +70,16 @@ def _measure(folder: Path, network: Network, options: argparse.Namespace, seed: 
     outcome = Outcome()
     with running_cluster(folder, network, count=options.validators) as cluster:
         console.print(f"[bold]{options.kills} kills of the primary, default settings, {CLIENTS} clients[/]")
-        with clients(cluster, outcome.history, count=CLIENTS, pause_seconds=PAUSE_SECONDS / 2, seed=seed) as shared:
-            gaps: list[Gap] = []
-            for gap in islice(measure(cluster, shared), options.kills):
-                gaps.append(gap)
-                console.print(f"  {gap.seconds:.2f} s, load {os.getloadavg()[0]:.1f}")
-        tell_gaps(gaps)
-        save(f"gaps-{options.validators}-{seed}", {**facts, **facts_of_gaps(gaps)})
+        gaps: list[Gap] = []
+        try:
+            with clients(cluster, outcome.history, count=CLIENTS, pause_seconds=PAUSE_SECONDS / 2, seed=seed) as shared:
+                for gap in islice(measure(cluster, shared), options.kills):
+                    gaps.append(gap)
+                    console.print(f"  {gap.seconds:.2f} s, load {os.getloadavg()[0]:.1f}")
+        finally:  # a run that is broken off has measured something too
+            if gaps:
+                tell_gaps(gaps)
+                save(f"gaps-{options.validators}-{seed}", {**facts, **facts_of_gaps(gaps)})
         finish(cluster, outcome)
 
 

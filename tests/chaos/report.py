@@ -77,7 +77,7 @@ def tell_gaps(gaps: list[Gap]) -> None:
 
 
 def facts_of_gaps(gaps: list[Gap]) -> dict[str, float]:
-    """Return the distribution of gaps, in seconds."""
+    """Return the distribution of gaps; there must be one."""
     seconds = [gap.seconds for gap in gaps]
     return {
         "kills": len(gaps),
