@@ -6,12 +6,15 @@ body             every block's transactions are those of its header
 contradiction    one digest for each (validator, view, height) under an honest key, in all phases
 left view        no vote of a view below the sender's last VIEW-CHANGE
 two changes      one VIEW-CHANGE, and one NEW-VIEW, of a validator for a view
+haste            views end one by one, none sooner than the shortest timeout: f+1 that want more move nobody faster
+calm             no VIEW-CHANGE where Byzantine validators alone want one
 omission         a VIEW-CHANGE carries what its sender has committed, and all below it, above its certificate
 framed           no evidence that an honest replica believes names an honest one
 
 What each vote rests on is `vote_rules`' business.
 """
 
+import math
 from dataclasses import dataclass, field
 
 from consensus.messages import Message, NewView, NewViewPayload, ViewChange, Votes
@@ -20,6 +23,7 @@ from ledger.evidence import Offence
 from ledger.hashing import Digest
 from ledger.quantities import Era, Height, ValidatorId, View
 from ledger.votes import Vote, VoteKind
+from tests.simulation.node import TIMING
 from tests.simulation.verifier import Refused, check_block, check_certificate, digest_of
 from tests.simulation.violation import Violation
 from tests.simulation.vote_rules import VoteRules
@@ -38,6 +42,8 @@ class Checker:
     started: dict[tuple[ValidatorId, Era, View], NewViewPayload] = field(default_factory=dict)
     left: dict[tuple[ValidatorId, Era], View] = field(default_factory=dict)
     """View of the last VIEW-CHANGE: everything below it was left."""
+    calm: bool = False
+    """Whether nothing happens for which an honest validator may leave a view."""
     commits: dict[tuple[ValidatorId, Era], dict[Height, View]] = field(default_factory=dict)
     """Highest view committed at a height."""
 
@@ -67,14 +73,15 @@ class Checker:
         except Refused as error:
             raise Violation(f"certificate: {who} appended a block: {error}") from error
 
-    def on_send(self, who: ValidatorId, message: Message) -> None:
-        """Check what an honest replica signs."""
+    def on_send(self, who: ValidatorId, message: Message, *, now: float = math.inf) -> None:
+        """Check what an honest replica signs, so many seconds after the run began (inf: nobody knows)."""
         match message:
             case Votes() if message.bundle.validator == who:
                 for vote in message.bundle.votes:
                     self._on_vote(who, vote)
             case ViewChange() if message.payload.validator == who:
                 self._on_view_change(who, message)
+                self._check_haste(who, message.payload.view, now)
             case NewView() if message.payload.validator == who:
                 start = message.payload
                 if self.started.setdefault((who, start.era, start.view), start) != start:
@@ -86,6 +93,12 @@ class Checker:
         """Check what an honest replica believes of another, which is honest or not."""
         if honest:
             raise Violation(f"framed: {who} believes that {offence.offender} is guilty of {offence}")
+
+    def _check_haste(self, who: ValidatorId, view: View, now: float) -> None:
+        if self.calm:
+            raise Violation(f"calm: {who} leaves its view for {view}, which Byzantine validators alone want")
+        if view > now / TIMING.view + 1:
+            raise Violation(f"haste: {who} leaves its view for {view} after {now:.1f} s, the shortest view of 1 s")
 
     def _on_vote(self, who: ValidatorId, vote: Vote) -> None:
         place = (who, vote.era, vote.kind is VoteKind.COMMIT, vote.view, Height(vote.height))

@@ -5,7 +5,8 @@ there, appended by one. What is cut stays cut when it is resent, until the netwo
 """
 
 import random
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 from consensus.messages import (
     Blocks,
@@ -54,6 +55,13 @@ class Cuts:
                 return view > self.views or receiver in self._reached(size, view, type(message).__name__)
             case _:
                 return not (self.closed and isinstance(message, CATCHING_UP))
+
+    def fewer(self) -> Iterator["Cuts"]:
+        """Yield cuts that have one thing less."""
+        if self.views > 1:
+            yield replace(self, views=self.views - 1)
+        if self.closed:
+            yield replace(self, closed=False)
 
     def _reached(self, size: int, *question: object) -> frozenset[int]:
         known = self._known.get(question)

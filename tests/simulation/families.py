@@ -2,7 +2,7 @@
 
 `mixed` runs draw everything; `harsh` ones are small, and much goes wrong in them; `cut` ones let an adversary decide,
 view by view and phase by phase, whom which votes reach: the splits in which the bugs of view changes live, and which
-chance alone hardly ever draws four times in a row.
+chance alone hardly ever draws four times in a row. Other families have modules of their own.
 """
 
 import random
@@ -16,6 +16,7 @@ from tests.simulation.faults import Faults
 from tests.simulation.lies import draw_lies
 from tests.simulation.real_changes import dated
 from tests.simulation.shapes import FAULTY_SECONDS, Errand, Shape, Trouble, Villain
+from tests.simulation.views import draw_views
 
 CUT_SECONDS = 14.0
 """Enough for four views, each twice as long as the one before."""
@@ -147,5 +148,5 @@ def _villains(chance: random.Random, kind: str, size: int) -> tuple[Villain, ...
     return tuple(villains)
 
 
-FAMILIES_OF_SEEDS: dict[int, Callable[[int, random.Random], Shape]] = {7: draw_lies}
+FAMILIES_OF_SEEDS: dict[int, Callable[[int, random.Random], Shape]] = {3: draw_views, 7: draw_lies}
 """By the seed's remainder: families that have their own share of the seeds."""

@@ -12,6 +12,7 @@ from tests.simulation.cuts import Cuts
 from tests.simulation.events import Events
 from tests.simulation.faults import NO_FAULTS, Faults, kinds, travelled
 from tests.simulation.node import Node
+from tests.simulation.view_cuts import ViewCuts
 
 
 @dataclass(slots=True)
@@ -28,7 +29,7 @@ class Network(Events):
     """Directions, sender and receiver, in which nothing arrives."""
     clogged: dict[tuple[ValidatorId, ValidatorId], float] = field(default_factory=dict)
     """Seconds that everything needs in addition, by sender and receiver."""
-    cuts: Cuts | None = None
+    cuts: Cuts | ViewCuts | None = None
     """An adversary that decides whom which votes reach, until the network heals."""
     censored: set[tuple[str, ValidatorId]] = field(default_factory=set)
     """Kinds of messages and votes that do not arrive at some validators."""

@@ -5,11 +5,15 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from consensus.engine import Engine
+from ledger.blocks import BlockHeader
+from ledger.quantities import Era, ValidatorId, View
 from tests.simulation import memo, troubles
 from tests.simulation.bounds import check_bounds
 from tests.simulation.families import draw
 from tests.simulation.node import Node
 from tests.simulation.shapes import Errand, Shape, Trouble, Villain
+from tests.simulation.view_liars import VIEW_LIARS
 from tests.simulation.violation import Violation
 from tests.simulation.world import World
 
@@ -60,6 +64,7 @@ def build(shape: Shape) -> World:
     for villain in shape.villains:
         _add_villain(world, villain)
     world.cuts = shape.cuts
+    world.checker.calm = shape.calm
     return world
 
 
@@ -81,6 +86,8 @@ def run_world(world: World, shape: Shape | None = None) -> World:
         world.run(seconds)
         check_bounds(world)
         _heal(world, items)
+        if shape is not None and shape.few:
+            _tell_few(world, items)
         check_bounds(world)
     except BaseException as error:
         error.add_note(f"replay with: python -m tests.simulation --seed {world.seed}")
@@ -101,6 +108,8 @@ def _add_villain(world: World, villain: Villain) -> None:
             world.add_liar(villain.who, rate=villain.rate, catch_up_only=True)
         case "impostor":
             world.add_impostor(villain.who, rate=villain.rate, habits=villain.habits, favoured=villain.audience)
+        case kind if kind in VIEW_LIARS:
+            _add_view_liar(world, node, villain)
         case "slow":
             node.proposal_delay = SLOW_SECONDS
             node.honest = False
@@ -110,6 +119,21 @@ def _add_villain(world: World, villain: Villain) -> None:
             world.at(villain.at, lambda: world.silence(node))
         case _:
             raise AssertionError(villain.kind)
+
+
+def _add_view_liar(world: World, node: Node, villain: Villain) -> None:
+    def head() -> BlockHeader:
+        return node.disk.blocks[-1].block.header if node.disk.blocks else world.genesis
+
+    node.honest = False
+    node.liar = VIEW_LIARS[villain.kind](
+        chance=random.Random(f"{villain.kind} {villain.who} {world.seed}"),
+        validator=villain.who,
+        key=node.key,
+        context=world.context,
+        rate=villain.rate,
+        head=head,
+    )
 
 
 def _improvised(world: World) -> tuple[list[Errand], list[Trouble]]:
@@ -128,7 +152,7 @@ def _send_out(world: World, errand: Errand) -> None:
     item = world.bytes_of(errand.item)
     for when in (errand.at, *errand.again):
         for node in world.nodes:
-            if not node.honest or world.chance.random() < 0.8:
+            if not node.honest or world.checker.calm or world.chance.random() < 0.8:
                 later = when + world.chance.uniform(0.0, 0.5)
                 world.at(later, world.submit, node, item)
 
@@ -150,15 +174,55 @@ def _heal(world: World, items: list[bytes]) -> None:
                 world.start(node)
         for item in items:
             world.submit(node, item)
-    if not world.run(world.now + HEALED_SECONDS, done=lambda: settled(world, items)):
-        heads = {node.id: len(node.disk.blocks) for node in world.honest}
-        raise Violation(f"liveness: not everything decided {HEALED_SECONDS} s after healing, heads {heads}")
+    _settle(world, items)
+
+
+def _tell_few(world: World, items: list[bytes]) -> None:
+    """Give an item to so many honest validators that they can end a view together, and wait until it is decided."""
+    chance = random.Random(f"few {world.seed}")
+    item = world.bytes_of(b"for few")
+    few = chance.sample(world.honest, min(world.context.validators.weak_quorum, len(world.honest)))
+    for node in few:
+        world.submit(node, item)
+    world.note(f"{sorted(node.id for node in few)} are given one more item")
+    _settle(world, [*items, item])
+
+
+def _settle(world: World, items: list[bytes]) -> None:
+    if world.run(world.now + HEALED_SECONDS, done=lambda: settled(world, items)):
+        return
+    heads = {node.id: len(node.disk.blocks) for node in world.honest}
+    behind = sorted(_left_out(world))
+    if _is_decided(world, items):
+        raise Violation(
+            f"late view: {behind} are not told of the view that others have entered {HEALED_SECONDS} s after healing"
+        )
+    raise Violation(f"liveness: not everything decided {HEALED_SECONDS} s after healing, heads {heads}")
 
 
 def settled(world: World, items: list[bytes]) -> bool:
-    """Return whether every honest process has decided all items, each once, and they are equally far."""
+    """Return whether every honest process has decided all items, each once, they are equally far, and nobody left out.
+
+    One that has given up the view in which the others go on may be in a later one, alone.
+    """
+    return _is_decided(world, items) and not _left_out(world)
+
+
+def _is_decided(world: World, items: list[bytes]) -> bool:
     heads = {len(node.disk.blocks) for node in world.honest}
     return len(heads) == 1 and all(_decided(node) >= set(items) for node in world.honest)
+
+
+def _left_out(world: World) -> set[ValidatorId]:
+    """Return who has not entered a view of its era that another honest validator has, and wants no later one."""
+    replicas = {node.id: node.engine for node in world.honest if isinstance(node.engine, Engine)}
+    entered: dict[Era, View] = {}
+    for engine in replicas.values():
+        if engine.is_active:
+            entered[engine.era] = max(engine.view, entered.get(engine.era, View(0)))
+    return {
+        who for who, engine in replicas.items() if engine.view + engine.is_active <= entered.get(engine.era, View(0))
+    }
 
 
 def _decided(node: Node) -> set[bytes]:

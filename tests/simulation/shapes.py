@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ledger.quantities import ValidatorId
 from tests.simulation.cuts import Cuts
 from tests.simulation.faults import Faults
+from tests.simulation.view_cuts import ViewCuts
 
 FAULTY_SECONDS = 8.0
 
@@ -38,7 +39,8 @@ class Villain:
 
     kind: str
     """twin (two processes, each heard by a part), double (both heard by all), liar, peer (lies to who is catching up),
-    slow (a primary just under the timeout), deaf, mute, impostor (lies about what is final)."""
+    slow (a primary just under the timeout), deaf, mute, impostor (lies about what is final); forger, two-faced, crier
+    (they lie about views)."""
     who: ValidatorId
     audience: frozenset[ValidatorId] = frozenset()
     rate: float = 0.0
@@ -61,8 +63,12 @@ class Shape:
     errands: tuple[Errand, ...]
     troubles: tuple[Trouble, ...] = ()
     villains: tuple[Villain, ...] = ()
-    cuts: Cuts | None = None
+    cuts: Cuts | ViewCuts | None = None
     is_real: bool = False
     """Whether a node's own application, store and vote log are below the engines: one seed in five."""
+    few: bool = False
+    """Whether, once all is decided, one more item is given to no more honest validators than can end a view."""
+    calm: bool = False
+    """Whether nothing happens for which an honest validator may leave the first view."""
     learners: int = 0
     """Processes beside the validators of the first era, which items may admit."""

@@ -62,10 +62,8 @@ def _fewer_cuts(shape: Shape) -> Iterator[Shape]:
     if shape.cuts is None:
         return
     yield replace(shape, cuts=None)
-    if shape.cuts.views > 1:
-        yield replace(shape, cuts=replace(shape.cuts, views=shape.cuts.views - 1))
-    if shape.cuts.closed:
-        yield replace(shape, cuts=replace(shape.cuts, closed=False))
+    for cuts in shape.cuts.fewer():
+        yield replace(shape, cuts=cuts)
 
 
 def _smaller_cluster(shape: Shape) -> Iterator[Shape]:

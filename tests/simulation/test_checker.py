@@ -120,6 +120,22 @@ def test_a_commit_is_found_at_any_place_of_a_bundle(place: int) -> None:
             appends(replace(FINE, certificate=replace(good, commits=(proof, *proofs[1:]))))()
 
 
+def test_views_end_no_sooner_than_the_shortest_timeout() -> None:
+    ours = checker()
+    ours.on_send(WHO, FORGE.view_change(WHO, 1), now=1.0)
+    ours.on_send(WHO, FORGE.view_change(WHO, 3), now=2.5)
+    with pytest.raises(Violation, match="haste"):
+        ours.on_send(WHO, FORGE.view_change(WHO, 4), now=2.5)
+
+
+def test_where_nothing_happens_nobody_leaves_a_view() -> None:
+    ours = checker()
+    ours.calm = True
+    ours.on_send(WHO, FORGE.prepare(WHO, A.header), now=9.0)
+    with pytest.raises(Violation, match="calm"):
+        ours.on_send(WHO, FORGE.view_change(WHO, 1), now=9.0)
+
+
 def test_two_digests_for_one_slot_are_seen() -> None:
     ours = checker()
     ours.on_send(WHO, FORGE.prepare(WHO, A.header))

@@ -52,7 +52,7 @@ def test_every_fault_happens_at_every_size(size: int) -> None:
 def test_the_seeds_of_the_tests_draw_every_size_fault_family_and_kind_of_byzantine_validator() -> None:
     shapes = [draw(seed) for seed in range(FIRST, FIRST + SEEDS)]
     assert {shape.size for shape in shapes} == set(SIZES)
-    assert {shape.family for shape in shapes} == {"mixed", "harsh", "cut", "lies"}
+    assert {shape.family for shape in shapes} == {"mixed", "harsh", "cut", "lies", "views"}
     assert {1, 2, 4, 64} <= {shape.window for shape in shapes}
     for name in {*Faults.__slots__} - {"partition"}:  # that one is for worlds that tests make themselves
         assert len({getattr(shape.faults, name) for shape in shapes}) > 1, name

@@ -270,12 +270,13 @@ class World(Network):
         for event in effects.events:
             self.note(f"{node.id} {event.name} height={event.height} view={event.view} {event.detail}")
             self.happened[event.name] += node.honest
+            self.progress += event.name.startswith("view-")
         for proven in effects.evidence:
             self._believe(node, proven.offence)
 
     def _say(self, node: Node, send: Send) -> None:
         if node.honest:
-            self.checker.on_send(node.id, send.message)
+            self.checker.on_send(node.id, send.message, now=self.now)
         self._send(node, send.message, send.to)
 
     def _believe(self, node: Node, offence: Offence) -> None:

@@ -2,6 +2,10 @@
 
 `make zoo` (`python -m tests.simulation.zoo`) runs the ordinary seeds, from 0 on, against each mutant until one breaks a
 promise; prints bug, invariant and seeds needed; writes build/zoo.json; and fails if a bug is left alive.
+
+python -m tests.simulation.zoo --only WORDS --only OTHER    bugs whose names contain one of these
+python -m tests.simulation.zoo --first N --seeds M          seeds N to N + M - 1
+python -m tests.simulation.zoo --processes 1                one bug at a time; as many as there are processors otherwise
 """
 
 import argparse
@@ -43,10 +47,10 @@ def named(error: Exception) -> str:
     return text if kind == "Violation" else f"{kind} {text}".strip()
 
 
-def _hunt(job: tuple[str, int]) -> tuple[str, tuple[int, str] | None]:
-    name, seeds = job
+def _hunt(job: tuple[str, int, int]) -> tuple[str, tuple[int, str] | None]:
+    name, first, seeds = job
     bug = next(bug for bug in BUGS if bug.name == name)
-    return name, hunt(bug, seeds=seeds)
+    return name, hunt(bug, first, seeds)
 
 
 def _told(found: tuple[str, tuple[int, str] | None]) -> tuple[str, tuple[int, str] | None]:
@@ -58,13 +62,16 @@ def _told(found: tuple[str, tuple[int, str] | None]) -> tuple[str, tuple[int, st
 
 def main() -> int:
     """Hunt every bug; exit code 1 if one is left alive."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=SEEDS_MAX)
-    parser.add_argument("--only", default="", help="bugs whose name contains this")
+    parser.add_argument("--only", action="append", help="bugs whose name contains this")
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args()
-    jobs = [(bug.name, options.seeds) for bug in BUGS if options.only in bug.name]
+    wanted = [bug for bug in BUGS if options.only is None or any(words in bug.name for words in options.only)]
+    jobs = [(bug.name, options.first, options.seeds) for bug in wanted]
     # a process for each: a mutant may leave traces in what is remembered between runs
-    with multiprocessing.Pool(os.cpu_count(), maxtasksperchild=1) as pool:
+    with multiprocessing.Pool(options.processes, maxtasksperchild=1) as pool:
         found = dict(map(_told, pool.imap_unordered(_hunt, jobs)))
     table = Table("bug", "invariant", "seeds needed")
     for name, result in found.items():
