@@ -38,9 +38,8 @@ class Cuts:
     """Whether nobody can catch up meanwhile either."""
     _known: dict[tuple[object, ...], frozenset[int]] = field(default_factory=dict, compare=False, repr=False)
 
-    def lets_through(self, sender: ValidatorId, receiver: ValidatorId, message: Message, *, size: int) -> bool:
+    def lets_through(self, receiver: ValidatorId, message: Message, *, size: int) -> bool:
         """Return whether a message reaches a validator."""
-        del sender
         match message:
             case Votes():
                 votes = message.bundle.votes

@@ -35,9 +35,9 @@ class Gap(Cuts):
     height: Height
     spared: frozenset[ValidatorId]
 
-    def lets_through(self, sender: ValidatorId, receiver: ValidatorId, message: Message, *, size: int) -> bool:
+    def lets_through(self, receiver: ValidatorId, message: Message, *, size: int) -> bool:
         """Return whether a message reaches a validator."""
-        del sender, size
+        del size
         votes = message.bundle.votes if isinstance(message, Votes) else ()
         return receiver in self.spared or not any(
             vote.kind is VoteKind.COMMIT and vote.height == self.height and vote.view < self.views for vote in votes

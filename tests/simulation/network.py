@@ -89,7 +89,7 @@ class Network(Events):
             return False
         if self.censored and any((kind, peer.id) in self.censored for kind in kinds(message)):
             return False
-        return through and (self.cuts is None or self.cuts.lets_through(node.id, peer.id, message, size=self.size))
+        return through and (self.cuts is None or self.cuts.lets_through(peer.id, message, size=self.size))
 
     def _note_proposals(self, node: Node, message: Votes) -> None:
         for vote in message.bundle.votes:

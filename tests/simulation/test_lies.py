@@ -109,7 +109,7 @@ def test_a_gap_keeps_the_commits_of_one_height_from_all_but_the_spared_while_vie
 
     def arrives(receiver: ValidatorId, *votes: Vote) -> bool:
         message = Votes(bundle=VoteBundle.sign(votes, validator=ValidatorId(1), key=vote_key(1), chain_id=ZERO_DIGEST))
-        return gap.lets_through(ValidatorId(1), receiver, message, size=4)
+        return gap.lets_through(receiver, message, size=4)
 
     assert not arrives(LATE, vote(height=3, view=1))
     assert not arrives(LATE, vote(height=4, view=1), vote(height=3, view=1))

@@ -29,48 +29,46 @@ Some = frozenset[ValidatorId]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewPlan:
-    """What happens in one view."""
+    """What happens in one view; nothing is cut unless it is said."""
 
-    prepares: Some
-    """Whom PREPAREs reach."""
-    commits: Some
-    """Whom COMMITs reach."""
+    prepares: Some | None = None
+    """Whom PREPAREs reach; None: everybody."""
+    commits: Some | None = None
+    """Whom COMMITs reach; None: everybody."""
     bodiless: Some = frozenset()
     """Who never sees the bodies that this view's primary proposes, at heights from `bodiless_from` on."""
     bodiless_from: int = 1
     hidden: Some = frozenset()
     """Whose VIEW-CHANGEs for this view reach nobody."""
-    started: Some
-    """Whom NEW-VIEW reaches."""
+    started: Some | None = None
+    """Whom NEW-VIEW reaches; None: everybody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewCuts:
     """Which messages arrive until the network heals: the first views go by a plan each, later ones are whole."""
 
-    size: int
     plans: tuple[ViewPlan, ...]
     closed: bool
     """Whether nobody can catch up meanwhile either."""
     dumb: bool
     """Whether VIEW-CHANGEs for the views above the planned ones reach nobody."""
 
-    def lets_through(self, sender: ValidatorId, receiver: ValidatorId, message: Message, *, size: int) -> bool:
+    def lets_through(self, receiver: ValidatorId, message: Message, *, size: int) -> bool:
         """Return whether a message reaches a validator."""
-        del sender, size
         match message:
             case Votes():
                 return all(self._carries(vote, receiver) for vote in message.bundle.votes)
             case Proposal():
                 header = message.block.header
-                plan = self._plan((header.proposer - 1) % self.size)  # the first view in which it was the primary
+                plan = self._plan((header.proposer - 1) % size)  # the first view in which it was the primary
                 return plan is None or receiver not in plan.bodiless or header.height < plan.bodiless_from
             case ViewChange():
                 plan = self._plan(message.payload.view)
                 return not self.dumb if plan is None else message.payload.validator not in plan.hidden
             case NewView():
                 plan = self._plan(message.payload.view)
-                return plan is None or receiver in plan.started
+                return plan is None or plan.started is None or receiver in plan.started
             case _:
                 return not (self.closed and isinstance(message, BRINGING_UP))
 
@@ -78,20 +76,19 @@ class ViewCuts:
         plan = self._plan(vote.view)
         if plan is None or vote.kind is VoteKind.PRE_PREPARE:
             return True
-        return receiver in (plan.prepares if vote.kind is VoteKind.PREPARE else plan.commits)
+        reached = plan.prepares if vote.kind is VoteKind.PREPARE else plan.commits
+        return reached is None or receiver in reached
 
     def _plan(self, view: int) -> ViewPlan | None:
         return self.plans[view] if view < len(self.plans) else None
 
     def fewer(self) -> Iterator["ViewCuts"]:
         """Yield cuts that have one thing less."""
-        everybody = frozenset(map(ValidatorId, range(self.size)))
         if len(self.plans) > 1:
             yield replace(self, plans=self.plans[:-1])
         for view, plan in enumerate(self.plans):
-            nothing = ViewPlan(prepares=everybody, commits=everybody, started=everybody)
-            if plan != nothing:
-                yield replace(self, plans=(*self.plans[:view], nothing, *self.plans[view + 1 :]))
+            if plan != ViewPlan():
+                yield replace(self, plans=(*self.plans[:view], ViewPlan(), *self.plans[view + 1 :]))
         if self.closed:
             yield replace(self, closed=False)
         if self.dumb:
@@ -104,9 +101,8 @@ def draw_view_cuts(chance: random.Random, size: int) -> ViewCuts:
     views = {"rivals": 3, "ahead": 3, "bodiless": chance.randint(1, 3), "free": chance.randint(1, 4)}[plot]
     plotter = _Plotter(chance, size)
     plans = [plotter.plan(plot, view, last=view == views - 1) for view in range(views)]
-    return ViewCuts(
-        size=size, plans=tuple(plans), closed=chance.random() < 0.85, dumb=plot == "free" and chance.random() < 0.4
-    )
+    closed = chance.random() < 0.85
+    return ViewCuts(plans=tuple(plans), closed=closed, dumb=plot == "free" and chance.random() < 0.4)
 
 
 class _Plotter:
@@ -136,18 +132,15 @@ class _Plotter:
     def _ahead(self, view: int, *, before: Some, told: Some, last: bool) -> ViewPlan:
         if view == 0:
             late = self._few(self._everybody - told - {self._primary(0)})
-            return ViewPlan(
-                prepares=self._everybody, commits=told, bodiless=late, bodiless_from=2, started=self._everybody
-            )
+            return ViewPlan(commits=told, bodiless=late, bodiless_from=2)
         if last:
-            return ViewPlan(prepares=frozenset(), commits=frozenset(), started=self._everybody)
-        return ViewPlan(prepares=self._everybody, commits=self._everybody, hidden=before, started=self._all())
+            return ViewPlan(prepares=frozenset(), commits=frozenset())
+        return ViewPlan(hidden=before, started=self._all())
 
     def _bodiless(self, view: int, *, before: Some, told: Some, last: bool) -> ViewPlan:
         del before, last
         primary = frozenset({self._primary(view + 1)})
         return ViewPlan(
-            prepares=self._everybody,
             commits=told - primary,
             bodiless=primary,
             bodiless_from=self._chance.randint(1, 2),
@@ -159,8 +152,8 @@ class _Plotter:
         before = chance.choice(self._favourites) if self._favourites else frozenset()
         few, some = self._few(self._everybody), self._some()
         return ViewPlan(
-            prepares=chance.choices([self._everybody, few, some], weights=[4, 3, 3])[0],
-            commits=chance.choices([frozenset(), few, some, self._everybody], weights=[3, 4, 2, 1])[0],
+            prepares=chance.choices([None, few, some], weights=[4, 3, 3])[0],
+            commits=chance.choices([frozenset(), few, some, None], weights=[3, 4, 2, 1])[0],
             bodiless=chance.choices(
                 [frozenset(), frozenset({self._primary(view + 1)}), self._few(self._everybody)], weights=[5, 2, 3]
             )[0],
@@ -177,8 +170,8 @@ class _Plotter:
         }
         return replace(plotted, **changes)
 
-    def _all(self) -> Some:
-        return self._everybody if self._chance.random() < 0.7 else self._some()
+    def _all(self) -> Some | None:
+        return None if self._chance.random() < 0.7 else self._some()
 
     def _some(self) -> Some:
         return frozenset(self._chance.sample(sorted(self._everybody), self._chance.randint(1, self._size - 1)))

@@ -6,7 +6,7 @@ forger      VIEW-CHANGEs with prepared certificates that never were, of another 
             certificates for its head; as primary, NEW-VIEWs that begin elsewhere than their view changes lead to
 two-faced   tells the next primaries one VIEW-CHANGE and everybody else another one, both valid, before anybody has
             given a view up; starts no view itself
-crier       calls for the next views all the time
+crier       calls for the next views, and finds fault with this one, all the time
 """
 
 import random
@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from consensus.messages import (
     Choice,
+    Complaint,
     Message,
     NewView,
     NewViewPayload,
@@ -169,7 +170,7 @@ class Crier(ViewLiar):
         if not isinstance(message, Status) or self._chance.random() >= self._rate:
             return [message]
         view = View(message.view + self._chance.randint(1, VIEWS_AHEAD))
-        return [message, self._cry(message.era, view)]
+        return [message, Complaint(era=message.era, view=message.view), self._cry(message.era, view)]
 
     def _cry(self, era: Era, view: View) -> Message:
         payload = ViewChangePayload(validator=self._validator, era=era, view=view, certificate=None, prepared=())

@@ -64,12 +64,7 @@ def _two_faced(seed: int, chance: random.Random) -> Shape:
 
 def _asleep(seed: int, chance: random.Random) -> Shape:
     size = chance.choice([4, 4, 5, 6, 7])
-    everybody = frozenset(map(ValidatorId, range(size)))
-    nothing_decided = ViewPlan(
-        prepares=frozenset(chance.sample(sorted(everybody), chance.randint(0, size))),
-        commits=frozenset(),
-        started=everybody,
-    )
+    prepared = frozenset(map(ValidatorId, chance.sample(range(size), chance.randint(0, size))))
     sleepers = [replace(villain, audience=frozenset()) for villain in _villains(chance, "deaf", size, QUIET_SECONDS)]
     return Shape(
         seed=seed,
@@ -80,7 +75,7 @@ def _asleep(seed: int, chance: random.Random) -> Shape:
         faults=Faults(delay=0.01),
         errands=_errands(chance, 0, chance.randint(1, 4), 2.0),
         villains=tuple(sleepers),
-        cuts=ViewCuts(size=size, plans=(nothing_decided,), closed=False, dumb=False),
+        cuts=ViewCuts(plans=(ViewPlan(prepares=prepared, commits=frozenset()),), closed=False, dumb=False),
     )
 
 
