@@ -33,8 +33,8 @@ def hunt(bug: Bug, first: int = 0, seeds: int = SEEDS_MAX) -> tuple[int, str] | 
         for seed in range(first, first + seeds):
             try:
                 run_seed(seed)
-            except NotPlanted:
-                raise
+            except (NotPlanted, AttributeError, NameError):
+                raise  # the mutant does not run: nothing was found
             except Exception as error:  # noqa: BLE001 - whatever escapes is a finding
                 return seed, named(error)
     return None

@@ -22,7 +22,7 @@ VIEWS = (
             "return self._view_change",
             "from msgspec.structs import replace\n"
             "    old = self._view_change\n"
-            "    return old and self._signer.viewchange(replace(old.payload, certificate=self._head_certificate))",
+            "    return old and self._signer.view_change(replace(old.payload, certificate=self._head_certificate))",
         ),
     ),
     bug(
