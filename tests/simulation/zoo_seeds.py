@@ -1,6 +1,7 @@
 """A seed under which each bug of the zoo was found, as a hunt has shown: run in every test.
 
-docs/reliability.md names it too. It need not stay the first one: what a seed means follows from what the simulator draws and the engine does.
+docs/reliability.md names it too. It need not stay the first one: what a seed means follows from what the simulator
+draws and the engine does.
 """
 
 KILLED_BY: dict[str, int] = {
