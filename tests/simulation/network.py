@@ -67,11 +67,13 @@ class Network(Events):
         if isinstance(message, Votes):
             self._note_proposals(node, message)
         chance, faults = self.chance, self.faults
-        if not self._lets_through(node, peer, message) or chance.random() < faults.loss:
+        hindered = self.groups or self.cut_links or self.censored or self.cuts or self.tap
+        if (hindered and not self._lets_through(node, peer, message)) or chance.random() < faults.loss:
             self.happened["lost"] += 1
             return
         copies = 2 if chance.random() < faults.duplicate else 1
-        self.happened["duplicated"] += copies - 1
+        if copies > 1:
+            self.happened["duplicated"] += 1
         self._number += 1
         later = self.clogged.get((node.id, peer.id), 0.0) if self.clogged else 0.0
         if node.proposal_delay and kinds(message) & {"Proposal", "PRE_PREPARE"}:
