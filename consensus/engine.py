@@ -134,7 +134,7 @@ class Engine:
         """
         out = Effects()
         receiving.take_in(self._replica, sender, message, now, out)
-        self._append_slice(now, out)
+        finality.append_answered(self._replica, now, out)
         return self._finish(now, out)
 
     def turn(
@@ -154,7 +154,7 @@ class Engine:
                 receiving.take_in(self._replica, sender, message, now, out)
             except ProtocolViolation as error:
                 refuse(error)
-        self._append_slice(now, out)
+        finality.append_answered(self._replica, now, out)
         normal_case.advance(self._replica, now, out)  # first: what has arrived may be what a timer waits for
         if self._pass_time(now, out):
             return self._finish(now, out)
@@ -164,7 +164,7 @@ class Engine:
     def tick(self, now: Moment) -> Effects:
         """Let time pass, or look again for work that has come up."""
         out = Effects()
-        self._append_slice(now, out)
+        finality.append_answered(self._replica, now, out)
         self._pass_time(now, out)
         return self._finish(now, out)
 
@@ -193,19 +193,6 @@ class Engine:
             out.send.append(Send(message=Votes(bundle=bundle)))
             normal_case.count(self._replica, bundle)
         return self._finish(now, out)
-
-    def _append_slice(self, now: Moment, out: Effects) -> None:
-        """Append what peers have answered, in bounds."""
-        blocks = catch_up.next_slice(self._replica)
-        if blocks:
-            for certified in blocks:
-                if certified.certificate is not None:
-                    accountability.recognise_all(self._replica, certified.certificate)
-            finality.append(self._replica, blocks, now, out)
-            for certified in blocks:
-                if certified.certificate is not None:
-                    accountability.on_certificate(self._replica, certified.certificate)
-            catch_up.ask_if_behind(self._replica, now, out)
 
     def _pass_time(self, now: Moment, out: Effects) -> bool:
         """Do what has come due; return whether the view was given up."""

@@ -70,6 +70,20 @@ def _blocks_up_to(replica: Replica, certificate: CommitCertificate, now: Moment,
     return chain[::-1]
 
 
+def append_answered(replica: Replica, now: Moment, out: Effects) -> None:
+    """Append what peers have answered, in bounds; raises StateDivergence if a block does not execute here."""
+    blocks = catch_up.next_slice(replica)
+    if not blocks:
+        return
+    certificates = [certified.certificate for certified in blocks if certified.certificate is not None]
+    for certificate in certificates:
+        accountability.recognise_all(replica, certificate)
+    append(replica, blocks, now, out)
+    for certificate in certificates:
+        accountability.on_certificate(replica, certificate)
+    catch_up.ask_if_behind(replica, now, out)
+
+
 def append(replica: Replica, blocks: list[CertifiedBlock], now: Moment, out: Effects) -> None:
     """Execute and append certified blocks that follow the head; raises StateDivergence if one does not execute here."""
     certificate = execute(replica, blocks, now, out)

@@ -1,50 +1,34 @@
 """The world of a run: processes on a network, their clocks, disks and crashes, all drawn from one seed."""
 
-import random
 from dataclasses import dataclass, field
 
 from consensus.engine import Engine
 from consensus.errors import ProtocolViolation
 from consensus.learner import Learner
-from consensus.new_view import EraContext
 from consensus.ports import Effects, Moment, Send
 from consensus.records import decode_record
 from consensus.replica import ends_era
-from ledger.blocks import BlockHeader
 from ledger.certificates import CertifiedBlock
 from ledger.evidence import Offence
-from ledger.quantities import Era, Height, TimeMs, ValidatorId
-from tests.simulation import real, telling
-from tests.simulation.byzantine import Liar
-from tests.simulation.chain import EPOCH_MS, era_context, genesis_header, set_named, vote_key
-from tests.simulation.checker import Checker
+from ledger.quantities import Height, TimeMs
+from tests.simulation import telling
+from tests.simulation.chain import EPOCH_MS
+from tests.simulation.cluster import Cluster
 from tests.simulation.faults import NO_FAULTS
-from tests.simulation.impostor import Impostor
-from tests.simulation.network import Network
 from tests.simulation.node import Crash, Node
-from tests.simulation.verifier import Electorate
 from tests.simulation.violation import Violation
-from tests.simulation.vote_rules import VoteRules
 
 DRIFT_MS = 5_000
 
 
 @dataclass(slots=True)
-class World(Network):
+class World(Cluster):
     """A cluster of engines and everything around them."""
 
-    window: int = 1
-    is_real: bool = False
-    """Whether a node's own application, store and vote log are below the engines."""
     crash_at: int | None = None
     """Crash at exactly this persist point, counted over the whole run, and nowhere else."""
     crash_keeps: int | None = None
     """How many of the records that are not synced survive a crash; None: chance decides."""
-    context: EraContext = field(init=False)
-    """Of the first era."""
-    rules: VoteRules = field(init=False)
-    genesis: BlockHeader = field(init=False)
-    checker: Checker = field(init=False)
     transcript: list[str] = field(default_factory=list)
     tells_all: bool = False
     """Whether the transcript has every delivery, sync and vote too: for one seed, not for a campaign."""
@@ -53,94 +37,12 @@ class World(Network):
     convicted: set[Offence] = field(default_factory=set)
     """Offences that honest replicas have found out or heard of."""
 
-    def __post_init__(self) -> None:
-        Network.__post_init__(self)
-        if self.is_real:
-            self.context, self.genesis = real.era_context(self.size, self.window)
-        else:
-            self.context = era_context(self.size, window=self.window)
-            self.genesis = genesis_header(self.context.validators)
-        self.rules = VoteRules(genesis=self.genesis, chain_id=self.context.chain_id)
-        self._add_electorate(self.genesis)
-        self.checker = Checker(rules=self.rules, chain_id=self.context.chain_id, genesis=self.genesis.digest)
-        for number in range(self.size):
-            self.nodes.append(self._new_node(ValidatorId(number)))
-
-    def _new_node(self, who: ValidatorId) -> Node:
-        if not self.is_real:
-            return Node(id=who, key=vote_key(who), skew_ms=self.draw_skew())
-        members = real.members(self.size, self.window)
-        disk = real.RealDisk(genesis=members.genesis)
-        return Node(id=who, key=real.key(self.size, self.window, who), skew_ms=self.draw_skew(), disk=disk)
-
-    def bytes_of(self, item: bytes) -> bytes:
-        """Return what callers bring for an item: itself, or a signed transaction."""
-        if not self.is_real:
-            return item
-        return real.transaction(self.size, self.window, item)
-
-    def _add_electorate(self, root: BlockHeader) -> None:
-        """Let the checker know who votes in the era after a block."""
-        keys = {member.id: member.vote_key for member in set_named(root.next_validators).members}
-        self.rules.electorates[Era(root.era + (root.height > 0))] = Electorate(keys=keys, root=root)
-
-    def add_learner(self) -> None:
-        """Add a process that has no vote yet."""
-        number = ValidatorId(max(node.id for node in self.nodes) + 1)
-        self.nodes.append(self._new_node(number))
-
-    def draw_skew(self) -> int:
-        """Return how far a wall clock is off, in milliseconds."""
-        return int(1000 * self.faults.skew * self.chance.uniform(-1, 1))
-
-    def add_twin(self, who: ValidatorId, audience: frozenset[ValidatorId] | None) -> None:
-        """Make a validator Byzantine: a second engine with the same key, each heard by a part of the others, or all."""
-        node = self.nodes[who]
-        node.honest = False
-        if audience is not None:
-            node.audience = frozenset(node.id for node in self.nodes) - audience - {who}
-        twin = self._new_node(who)
-        twin.skew_ms, twin.audience, twin.honest = node.skew_ms, audience, False
-        self.nodes.append(twin)
-
     def heal(self) -> None:
         """End all faults: everything arrives again, and every process that is stopped goes on."""
-        Network.heal(self)
+        Cluster.heal(self)
         self.faults = NO_FAULTS
         for node in self.nodes:
             node.paused_until = node.disk.full_until = 0.0
-
-    def add_liar(self, who: ValidatorId, rate: float, *, catch_up_only: bool = False) -> None:
-        """Make a validator Byzantine: it says something else, to each peer, at this rate; or only to who is late."""
-        node = self.nodes[who]
-        node.honest = False
-        chance = random.Random(f"liar {who} {self.seed}")
-        node.liar = Liar(
-            chance=chance,
-            validator=who,
-            key=node.key,
-            chain_id=self.context.chain_id,
-            rate=rate,
-            catch_up_only=catch_up_only,
-        )
-
-    def add_impostor(
-        self, who: ValidatorId, *, rate: float, habits: frozenset[str], favoured: frozenset[ValidatorId]
-    ) -> None:
-        """Make a validator Byzantine: it lies about what is final."""
-        node = self.nodes[who]
-        node.honest = False
-        node.liar = Impostor(
-            chance=random.Random(f"impostor {who} {self.seed}"),
-            validator=who,
-            key=node.key,
-            chain_id=self.context.chain_id,
-            rate=rate,
-            habits=habits,
-            favoured=favoured,
-            quorum=self.context.validators.quorum,
-            chain=lambda: node.disk.blocks,
-        )
 
     def silence(self, node: Node) -> None:
         """End a process for good."""
@@ -148,11 +50,6 @@ class World(Network):
         node.kill(self.chance)
         self.progress += 1
         self.note(f"{node.id} is silent from now on")
-
-    @property
-    def honest(self) -> list[Node]:
-        """Processes that keep to the protocol."""
-        return [node for node in self.nodes if node.honest]
 
     def start_all(self) -> None:
         """Start every process."""
