@@ -7,9 +7,11 @@ from random import Random
 import pytest
 
 from ledger.hashing import Digest, sha256
+from node.config import load
 from node.storage.errors import VoteLogDamaged
 from node.storage.vote_log import VoteLog
 from tests.chaos import damage
+from tests.chaos.cluster import WHOLE_CHAINS
 from tests.chaos.faults import OF_ONE, OF_PRIMARY, ON_LINKS, Fault, Kind, draw, rules_of
 from tests.chaos.links import Link
 from tests.chaos.runs import kinds_possible, schedule
@@ -99,3 +101,9 @@ def test_damage_before_the_last_record_is_refused(vote_log: Path, seed: int) -> 
     damage.flip_earlier_record(vote_log, Random(seed))
     with pytest.raises(VoteLogDamaged):
         _recovered(vote_log)
+
+
+def test_whose_database_is_taken_away_is_told_to_fetch_every_block(tmp_path: Path) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text(WHOLE_CHAINS)
+    assert not load(file, environment={}).configuration.snapshots.join
