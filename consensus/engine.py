@@ -220,11 +220,10 @@ class Engine:
     def _arm(self, now: Moment, out: Effects) -> None:
         accountability.report(self._replica, out)
         timers = self._replica.timers
-        view_at = timers.view_at
-        if view_at is not None and view_at <= now.elapsed:  # others must agree: their complaints come, or ours is due
-            view_at = max(view_at, timers.complain_at)
-        deadlines = (view_at, timers.new_view_at, timers.resend_at, timers.status_at)
-        out.timer_at = min(deadline for deadline in deadlines if deadline is not None)
+        judged = [at for at in (timers.view_at, timers.new_view_at) if at is not None]
+        # What has passed waits for others to agree: their complaints come, or the next one here is due.
+        judged = [at if at > now.elapsed else max(at, timers.complain_at) for at in judged]
+        out.timer_at = min([*judged, timers.resend_at, timers.status_at])
         if self._replica.catch_up.verified:
             out.timer_at = now.elapsed
 

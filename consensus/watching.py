@@ -51,8 +51,6 @@ def watch(replica: Replica, now: Moment) -> None:
 def judge(replica: Replica, now: Moment, out: Effects) -> str | None:
     """Return why the view is to be given up, if it is; complain to everybody if others would have to agree first."""
     timers = replica.timers
-    if timers.new_view_at is not None and now.elapsed >= timers.new_view_at:
-        return "nobody started the view in time"
     fault = _fault(replica, now)
     if fault is None:
         return None
@@ -63,10 +61,11 @@ def judge(replica: Replica, now: Moment, out: Effects) -> str | None:
 
 
 def _fault(replica: Replica, now: Moment) -> str | None:
-    """Return what this replica holds against the primary of the view that it votes in."""
+    """Return what this replica holds against the primary of the view that it votes in, or waits for."""
     timers = replica.timers
     if replica.safety.start is None:
-        return None
+        is_late = timers.new_view_at is not None and now.elapsed >= timers.new_view_at
+        return "nobody started the view in time" if is_late else None
     if timers.view_at is not None and now.elapsed >= timers.view_at and _is_application_current(replica):
         return "the oldest pending item was not decided"
     if replica.is_primary or replica.is_last(replica.head):

@@ -248,6 +248,8 @@ def test_a_validator_that_was_heard_one_way_only_and_is_a_view_ahead_leaves_nobo
     for who in (0, 1):
         ahead.receive(who, *cluster.benches[ValidatorId(who)].of_kind(ViewChange))
     cluster.tick(4.0, {ahead.id})
+    ahead.receive(0, Complaint(era=Era(0), view=View(1)))
+    cluster.tick(0.0, {ahead.id})
     cluster.settle()
     cluster.cut = set()
     assert [bench.engine.view for bench in cluster.up] == [1, 1, 2]

@@ -152,7 +152,7 @@ def test_a_time_in_which_the_process_did_not_listen_is_held_against_nobody() -> 
 
 
 def test_an_excuse_counts_for_a_view_that_is_being_started() -> None:
-    bench = Bench(FORGE, 0)
+    bench = Bench(FORGE, 0, agreeing=3)
     for who in (1, 2):
         bench.receive(who, FORGE.view_change(who, 1))
     bench.now += 60.0
@@ -240,6 +240,20 @@ def test_a_replica_that_finds_fault_alone_complains_stays_and_votes() -> None:
     bench.prepare_by([2], A)
     bench.commit_by([1, 2], A)
     assert bench.height == 1, "its own votes were the third ones"
+
+
+def test_who_alone_misses_the_start_of_a_view_waits_for_it() -> None:
+    """The others may be in it: who went on alone could not follow them any more."""
+    bench = Bench(FORGE, 0)
+    changes = FORGE.view_changes(1)
+    for change in changes:
+        bench.receive(change.payload.validator, change)
+    for _ in range(60):
+        bench.tick(0.1)
+    assert (bench.engine.view, bench.engine.is_active) == (1, False)
+    assert Complaint(era=Era(0), view=View(1)) in bench.of_kind(Complaint)
+    bench.receive(2, FORGE.new_view(changes))
+    assert (bench.engine.view, bench.engine.is_active) == (1, True)
 
 
 def test_a_complaint_that_was_not_repeated_counts_no_more() -> None:
