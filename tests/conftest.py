@@ -18,12 +18,6 @@ line that a whole network or a simulated run happens to pass through is not test
 SHARED = {"walk", "served"}
 """Fixtures that start a network for a whole session: their tests stay in one process, which starts it once."""
 LONGEST = (
-    "quorate/test_demo.py",
-    "acceptance/test_membership.py",
-    "test_readme.py",
-    "quorate/test_local_network.py",
-    "acceptance/test_joining_processes.py",
-    "chaos/test_chaos.py",
     "simulation/",
     "quorate/test_tampering.py",
     "ledger/test_state_tree.py",
@@ -35,7 +29,11 @@ LONGEST = (
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark and order what was collected."""
+    """Mark and order what was collected.
+
+    Tests of real validators wait for most of their time: one process runs them all, one after the other, beside tests
+    that compute; the largest groups begin first.
+    """
     root = Path(__file__).parent
     places = {item: item.path.relative_to(root).as_posix() for item in items}
     for item, place in places.items():
@@ -44,6 +42,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.no_cover)
         for fixture in SHARED & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group(f"{folder} {fixture}"))
+        if item.get_closest_marker("processes"):
+            item.add_marker(pytest.mark.xdist_group("processes"))
     items.sort(key=lambda item: _rank(places[item]))
 
 

@@ -19,7 +19,6 @@ from tests.acceptance.training import LAYOUT, new_update
 
 pytestmark = [
     pytest.mark.processes,
-    pytest.mark.xdist_group("acceptance"),
     pytest.mark.usefixtures("unharmed"),
 ]
 

@@ -16,7 +16,6 @@ from tests.acceptance.processes import PATIENCE_SECONDS, until
 
 pytestmark = [
     pytest.mark.processes,
-    pytest.mark.xdist_group("acceptance"),
     pytest.mark.usefixtures("unharmed"),
 ]
 

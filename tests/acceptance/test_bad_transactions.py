@@ -15,7 +15,6 @@ from tests.consortium import consortium, signing_key
 
 pytestmark = [
     pytest.mark.processes,
-    pytest.mark.xdist_group("acceptance"),
     pytest.mark.usefixtures("unharmed"),
 ]
 

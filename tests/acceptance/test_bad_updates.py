@@ -24,7 +24,6 @@ from tests.acceptance.training import LAYOUT, NORM_MAX, model_at_bound, new_task
 
 pytestmark = [
     pytest.mark.processes,
-    pytest.mark.xdist_group("acceptance"),
     pytest.mark.usefixtures("unharmed"),
 ]
 

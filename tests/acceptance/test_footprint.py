@@ -4,7 +4,7 @@ import pytest
 
 from tests.acceptance.network import Network
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("acceptance")]
+pytestmark = [pytest.mark.processes]
 
 RESIDENT_BYTES_MAX = 120_000_000
 

@@ -16,7 +16,7 @@ from tests.acceptance.caller import Caller
 from tests.acceptance.processes import ValidatorProcess, make_validators, until
 from tests.consortium import signing_key
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("joining")]
+pytestmark = [pytest.mark.processes]
 
 INTERVAL = 40
 BLOCKS = 2 * INTERVAL + 5

@@ -19,7 +19,7 @@ from tests.acceptance.network import Network
 from tests.acceptance.processes import make_validators, until
 from tests.consortium import signing_key
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("acceptance")]
+pytestmark = [pytest.mark.processes]
 
 CLIENTS = 3
 SETTLED_BETWEEN = 5

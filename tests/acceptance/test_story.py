@@ -13,7 +13,7 @@ from ledger.records import TaskRecord
 from tests.acceptance.network import Network
 from tests.acceptance.story import Story, digest_of
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("acceptance")]
+pytestmark = [pytest.mark.processes]
 
 
 def test_updates_became_final_with_proofs_from_the_genesis_file_alone(story: Story) -> None:

@@ -10,7 +10,7 @@ from tests.chaos.faults import Fault, Kind
 from tests.chaos.links import Network, best_network
 from tests.chaos.runs import Outcome, attack
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("chaos"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(900)]
 
 SEED = 3
 ON_PROCESSES = [

@@ -26,7 +26,7 @@ EVERYTHING = {
     "appended",
 }
 HARSH = Faults(loss=0.1, duplicate=0.2, delay=0.1, busy=0.05, crash=0.05, partition=0.6, cut=0.1)
-RUNS_MAX = 20
+RUNS_MAX = 60
 
 
 def with_a_lying_primary(size: int, seed: int) -> World:
