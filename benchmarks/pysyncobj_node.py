@@ -8,12 +8,12 @@ import json
 import sys
 import time
 
-from pysyncobj import SyncObj, SyncObjConf, replicated  # type: ignore[import-not-found]
+from pysyncobj import SyncObj, SyncObjConf, replicated  # type: ignore[import-not-found] # in the peer's environment only
 
 WARM_SECONDS = 1.0
 
 
-class Log(SyncObj):  # type: ignore[misc]
+class Log(SyncObj):  # type: ignore[misc] # unknown for the same reason
     """What is replicated: how many entries there are."""
 
     def __init__(self, own: str, others: list[str], journal: str) -> None:
@@ -21,7 +21,7 @@ class Log(SyncObj):  # type: ignore[misc]
         super().__init__(own, others, conf)
         self.entries = 0
 
-    @replicated  # type: ignore[untyped-decorator]
+    @replicated  # type: ignore[untyped-decorator] # likewise
     def add(self, entry: bytes) -> int:  # noqa: ARG002
         """Take one entry."""
         self.entries += 1

@@ -60,7 +60,7 @@ class Bodies:
             return
         kept = prepared()
         for oldest in [one for one in self._voted if one not in kept and one != digest]:
-            del self._voted[oldest]
+            self._drop(oldest, self._voted)
             if not self._has_many_voted():
                 return
 
@@ -69,7 +69,7 @@ class Bodies:
         self._asked[block.digest] = block
         self._sizes[block.digest] = _size(block)
         while len(self._asked) > 1 and (len(self._asked) > ASKED_MAX or self._bytes(self._asked) > ASKED_BYTES_MAX):
-            del self._asked[next(iter(self._asked))]
+            self._drop(next(iter(self._asked)), self._asked)
 
     def keep_early(self, sender: ValidatorId, block: Block) -> None:
         """Keep a body that nobody asked for yet; the oldest ones of the same peer make room."""
@@ -100,6 +100,11 @@ class Bodies:
 
     def _bytes(self, blocks: Mapping[Digest, Block]) -> int:
         return sum(self._sizes[digest] for digest in blocks)
+
+    def _drop(self, digest: Digest, blocks: dict[Digest, Block]) -> None:
+        del blocks[digest]
+        if not self._is_kept(digest):
+            del self._sizes[digest]
 
     def _is_kept(self, digest: Digest) -> bool:
         return digest in self._voted or digest in self._asked

@@ -36,9 +36,8 @@ def watch(replica: Replica, now: Moment) -> None:
         timers.view_at = None
         return
     deadline = timers.deadlines.get(item)
-    if deadline is None or (
-        now.elapsed >= deadline and catch_up.is_behind(replica)
-    ):  # catching up is no fault of the primary
+    # A deadline that passes while this replica catches up is put off: that is no fault of the primary.
+    if deadline is None or (now.elapsed >= deadline and catch_up.is_behind(replica)):
         deadline = timers.deadlines[item] = now.elapsed + replica.pace.view_timeout()
     if len(timers.deadlines) > DEADLINES_MAX:
         del timers.deadlines[next(iter(timers.deadlines))]

@@ -49,7 +49,7 @@ def plain_type(kind: Any) -> Any:  # noqa: ANN401 - any annotation of a noun's f
         case origin if origin is Annotated:
             return _bounded(arguments[0], next(mark for mark in arguments[1:] if isinstance(mark, Meta)))
         case origin if origin is tuple:
-            return list[plain_type(arguments[0])]  # type: ignore[misc]
+            return list[plain_type(arguments[0])]  # type: ignore[misc] # a type made at run time
         case origin:
             assert origin in {Union, UnionType}, origin
             return _union(arguments)

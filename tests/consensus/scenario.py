@@ -19,36 +19,20 @@ Pings and their answers are delivered by `settle` and not written down.
 WHO is `all` or a list such as `0,2,3`. Lines that differ only in the sender are written as one.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from consensus.errors import ProtocolViolation
 from consensus.messages import (
-    Accusation,
-    Blocks,
-    Complaint,
-    FetchBlocks,
-    FetchBody,
-    FetchNewView,
-    FetchViewChanges,
-    Finality,
-    Heard,
     Message,
-    NewView,
-    Ping,
-    Pong,
     Proposal,
-    Status,
-    ViewChange,
-    Votes,
 )
 from ledger.blocks import Block
-from ledger.evidence import claimed_offence
-from ledger.hashing import Digest
-from ledger.quantities import Height, ValidatorId
+from ledger.quantities import ValidatorId
 from ledger.votes import VoteKind
 from tests.consensus.bench import Bench
 from tests.consensus.cluster import Cluster, Flight
+from tests.simulation.telling import said, short
 
 SEPARATOR = "----"
 
@@ -96,7 +80,7 @@ class Scenario(Cluster):
             self._lines.append((str(who), f": appends {_block(certified.block)}{own}"))
         for send in bench.sent[sent:]:
             to = "*" if send.to is None else str(send.to)
-            self._lines += [(str(who), f"->{to} {text}") for text in _said(send.message)]
+            self._lines += [(str(who), f"->{to} {text}") for text in said(send.message)]
         return refused
 
     def _start(self, size: str, window: str = "1") -> None:
@@ -153,7 +137,7 @@ class Scenario(Cluster):
 
         def wanted(flight: Flight) -> bool:
             sender, receiver, message = flight
-            return sender in senders and receiver in receivers and any(kind in text for text in _said(message))
+            return sender in senders and receiver in receivers and any(kind in text for text in said(message))
 
         return wanted
 
@@ -167,58 +151,9 @@ class Scenario(Cluster):
 _KINDS = {"propose": VoteKind.PRE_PREPARE, "prepare": VoteKind.PREPARE, "commit": VoteKind.COMMIT}
 
 
-def _said(message: Message) -> Iterator[str]:  # noqa: C901, PLR0912 - one case a message
-    """Describe a message; a bundle as one line a vote."""
-    match message:
-        case Votes():
-            for vote in message.bundle.votes:
-                name = vote.kind.name.lower().replace("_", "-")
-                yield f"{name} view={vote.view} height={vote.height} {_name(vote.digest)}"
-        case Proposal():
-            yield f"body {_block(message.block)}"
-        case ViewChange():
-            payload = message.payload
-            head = "none" if payload.certificate is None else f"{payload.certificate.height}"
-            held = [f"{held.header.height}:{_name(held.header.digest)}@{held.view}" for held in payload.prepared]
-            yield f"view-change view={payload.view} certificate={head} prepared=[{' '.join(held)}]"
-        case NewView():
-            start = message.payload
-            chosen = [f"{one.height}:{_name(one.digest)}" for one in start.choices]
-            yield f"new-view view={start.view} base={start.base.height} choices=[{' '.join(chosen)}]"
-        case Finality():
-            yield f"finality height={message.certificate.height} {_name(message.certificate.digest)}"
-        case Status():
-            yield f"status view={message.view} head={message.head}"
-        case FetchBlocks():
-            yield f"fetch-blocks from {message.start}"
-        case Blocks():
-            yield f"blocks {' '.join(str(certified.block.header.height) for certified in message.blocks)}"
-        case FetchBody():
-            yield f"fetch-body {_name(message.digest)}"
-        case FetchViewChanges():
-            yield f"fetch-view-changes {len(message.digests)}"
-        case Accusation():
-            offence = claimed_offence(message.evidence, first_height=Height(1))
-            where = f"view={offence.view} height={offence.height}"
-            yield f"accusation of {offence.offender}: {offence.kind.name.lower()} {where}"
-        case Heard():
-            told = [f"{one.proof.validator}:{_name(one.vote.digest)}" for one in message.votes]
-            yield f"heard view={message.votes[0].vote.view} height={message.votes[0].vote.height} {' '.join(told)}"
-        case Complaint():
-            yield f"complaint view={message.view}"
-        case Ping() | Pong():
-            pass  # they say nothing about what is ordered
-        case FetchNewView():
-            yield f"fetch-new-view view={message.view}"
-
-
 def _block(block: Block) -> str:
     items = " ".join(item.decode() for item in block.transactions)
-    return f"{_name(block.digest)} height={block.header.height} [{items}]"
-
-
-def _name(digest: Digest) -> str:
-    return digest.hex()[:4]
+    return f"{short(block.digest)} height={block.header.height} [{items}]"
 
 
 def _merged(lines: list[tuple[str, str]]) -> list[str]:

@@ -203,3 +203,11 @@ def test_a_body_that_was_asked_for_is_kept_from_whoever_sends_it() -> None:
     bench.receive(3, *(Proposal(block=block) for block in OTHER[:1]), Proposal(block=CHAIN[0]))
     bench.receive(3, *(Proposal(block=FORGE.block(FORGE.genesis, bytes([number]))) for number in range(8)))
     assert bench.engine._replica.accepted
+
+
+def test_nothing_is_left_of_bodies_that_made_room() -> None:
+    bodies = Bodies(window=1)
+    for block in others(3 * ASKED_MAX):
+        bodies.hold(block, prepared=tuple)
+        bodies.keep(block)
+    assert len(bodies._sizes) <= VOTED_WINDOWS_MAX + ASKED_MAX

@@ -1,6 +1,6 @@
-"""One line for what a process hears, and for what it puts on its disk: the long transcript of one seed."""
+"""Words for what a message says and what a record holds: for transcripts of seeds and of scenarios."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from consensus.messages import (
     Accusation,
@@ -31,49 +31,57 @@ from consensus.records import (
     ViewChangeRecord,
     VotesRecord,
 )
+from ledger.evidence import claimed_offence
 from ledger.hashing import Digest
+from ledger.quantities import Height
 from ledger.votes import Vote
 
 DIGITS = 6
-"""Of a digest: enough to tell the blocks of a run apart."""
 
 
-def of_message(message: Message) -> str:  # noqa: C901, PLR0911, PLR0912 - one case a message
+def of_message(message: Message) -> str:
     """Return what a message says, in a line."""
+    return ", ".join(said(message)) or type(message).__name__.lower()
+
+
+def said(message: Message) -> Iterator[str]:  # noqa: C901, PLR0912 - one case a message
+    """Describe what a message says of the order; a bundle as one line a vote."""
     match message:
         case Votes():
-            return ", ".join(map(_vote, message.bundle.votes))
+            yield from map(_vote, message.bundle.votes)
         case Proposal():
-            header = message.block.header
-            return f"body of {header.height} {_short(header.digest)}, {len(message.block.transactions)} transactions"
+            header, count = message.block.header, len(message.block.transactions)
+            yield f"body {short(header.digest)} height={header.height} transactions={count}"
         case ViewChange():
-            return _view_change(message)
+            yield _view_change(message)
         case NewView():
-            return _new_view(message)
+            yield _new_view(message)
         case Finality():
-            certificate = message.certificate
-            return f"certificate of {certificate.height} {_short(certificate.digest)} from view {certificate.view}"
+            yield f"finality height={message.certificate.height} {short(message.certificate.digest)}"
         case Status():
-            return f"status: era {message.era}, view {message.view}, head {message.head}"
+            yield f"status view={message.view} head={message.head}"
         case FetchBlocks():
-            return f"asks for {message.count} blocks from {message.start} on"
+            yield f"fetch-blocks from {message.start}"
         case Blocks():
             heights = [certified.block.header.height for certified in message.blocks]
-            return f"blocks {heights[0]} to {heights[-1]}" if heights else "no blocks"
+            yield f"blocks {heights[0]} to {heights[-1]}" if heights else "no blocks"
         case FetchBody():
-            return f"asks for the body {_short(message.digest)}"
+            yield f"fetch-body {short(message.digest)}"
         case FetchViewChanges():
-            return f"asks for view changes {' '.join(map(_short, message.digests))}"
+            yield f"fetch-view-changes {len(message.digests)}"
         case FetchNewView():
-            return f"asks for NEW-VIEW({message.view})"
+            yield f"fetch-new-view view={message.view}"
         case Accusation():
-            return f"accuses: {type(message.evidence).__name__}"
+            offence = claimed_offence(message.evidence, first_height=Height(1))
+            where = f"view={offence.view} height={offence.height}"
+            yield f"accusation of {offence.offender}: {offence.kind.name.lower()} {where}"
         case Heard():
-            return "has heard " + ", ".join(f"{it.proof.validator}: {_vote(it.vote)}" for it in message.votes)
+            told = [f"{one.proof.validator}:{short(one.vote.digest)}" for one in message.votes]
+            yield f"heard view={message.votes[0].vote.view} height={message.votes[0].vote.height} {' '.join(told)}"
         case Complaint():
-            return f"complains about the primary of view {message.view}"
+            yield f"complaint view={message.view}"
         case Ping() | Pong():
-            return type(message).__name__.lower()
+            pass  # they say nothing of what is ordered
 
 
 def of_records(records: Sequence[Record]) -> str:
@@ -86,14 +94,12 @@ def _record(record: Record) -> str:  # noqa: PLR0911 - one case a record
         case VotesRecord():
             return "votes " + ", ".join(map(_vote, record.votes))
         case BodyRecord():
-            return f"body of {record.block.header.height} {_short(record.block.header.digest)}"
+            return f"body {short(record.block.header.digest)} height={record.block.header.height}"
         case PrePrepareRecord():
             return f"the primary's {_vote(record.vote)}"
         case PreparedRecord():
             header = record.certificate.header
-            return (
-                f"prepared certificate of {header.height} {_short(header.digest)} from view {record.certificate.view}"
-            )
+            return f"prepared view={record.certificate.view} height={header.height} {short(header.digest)}"
         case ViewChangeRecord():
             return _view_change(record.view_change)
         case EnteredRecord():
@@ -103,21 +109,23 @@ def _record(record: Record) -> str:  # noqa: PLR0911 - one case a record
 
 
 def _vote(vote: Vote) -> str:
-    return f"{vote.kind.name} {vote.height} {_short(vote.digest)} in view {vote.view}"
+    name = vote.kind.name.lower().replace("_", "-")
+    return f"{name} view={vote.view} height={vote.height} {short(vote.digest)}"
 
 
 def _view_change(change: ViewChange) -> str:
     payload = change.payload
-    head = "no certificate" if payload.certificate is None else f"certificate of {payload.certificate.height}"
-    held = ", ".join(f"{it.header.height} {_short(it.header.digest)} from view {it.view}" for it in payload.prepared)
-    return f"VIEW-CHANGE({payload.view}) of {payload.validator}: {head}, prepared: {held or 'nothing'}"
+    head = "none" if payload.certificate is None else f"{payload.certificate.height}"
+    held = [f"{held.header.height}:{short(held.header.digest)}@{held.view}" for held in payload.prepared]
+    return f"view-change view={payload.view} certificate={head} prepared=[{' '.join(held)}]"
 
 
 def _new_view(new_view: NewView) -> str:
     payload = new_view.payload
-    chosen = ", ".join(f"{choice.height} {_short(choice.digest)}" for choice in payload.choices)
-    return f"NEW-VIEW({payload.view}): base {payload.base.height}, carried over: {chosen or 'nothing'}"
+    chosen = [f"{choice.height}:{short(choice.digest)}" for choice in payload.choices]
+    return f"new-view view={payload.view} base={payload.base.height} choices=[{' '.join(chosen)}]"
 
 
-def _short(digest: Digest) -> str:
+def short(digest: Digest) -> str:
+    """Return enough of a digest to tell the blocks of a run apart."""
     return digest.hex()[:DIGITS]

@@ -85,12 +85,12 @@ def test_the_long_transcript_has_every_delivery_and_sync_and_changes_nothing(see
     assert [line for line in long if line not in set(added)] == short
     text = "\n".join(added)
     for part in (
-        "PRE_PREPARE 1 ",
-        "PREPARE 1 ",
-        "COMMIT 1 ",
-        "syncs body of 1 ",
+        "pre-prepare view=0 height=1 ",
+        " prepare view=0 height=1 ",
+        "commit view=0 height=1 ",
+        "syncs body ",
         "; votes ",
-        "prepared certificate of 1 ",
+        "prepared view=0 height=1 ",
     ):
         assert part in text
     assert all("object at" not in line and "None" not in line for line in added)

@@ -45,9 +45,8 @@ def _cut(seed: int, chance: random.Random) -> Shape:
     )
 
 
-def _two_faced(seed: int, chance: random.Random) -> Shape:
-    size = chance.choice([4, 4, 4, 5, 7])
-    at = chance.uniform(1.0, 3.0)
+def _quiet(seed: int, chance: random.Random, size: int) -> Shape:
+    """Return a short run in which nothing goes wrong yet."""
     return Shape(
         seed=seed,
         family="views",
@@ -55,6 +54,15 @@ def _two_faced(seed: int, chance: random.Random) -> Shape:
         window=chance.choice([1, 2, 4]),
         seconds=QUIET_SECONDS,
         faults=Faults(delay=0.01),
+        errands=(),
+    )
+
+
+def _two_faced(seed: int, chance: random.Random) -> Shape:
+    size = chance.choice([4, 4, 4, 5, 7])
+    at = chance.uniform(1.0, 3.0)
+    return replace(
+        _quiet(seed, chance, size),
         errands=_errands(chance, 0, chance.randint(4, 10), QUIET_SECONDS - 1),
         troubles=(Trouble(kind="primary", at=at, seconds=chance.uniform(1.5, 3.0)),),
         villains=_villains(chance, "two-faced", size, QUIET_SECONDS),
@@ -66,13 +74,8 @@ def _asleep(seed: int, chance: random.Random) -> Shape:
     size = chance.choice([4, 4, 5, 6, 7])
     prepared = frozenset(map(ValidatorId, chance.sample(range(size), chance.randint(0, size))))
     sleepers = [replace(villain, audience=frozenset()) for villain in _villains(chance, "deaf", size, QUIET_SECONDS)]
-    return Shape(
-        seed=seed,
-        family="views",
-        size=size,
-        window=chance.choice([1, 2, 4]),
-        seconds=QUIET_SECONDS,
-        faults=Faults(delay=0.01),
+    return replace(
+        _quiet(seed, chance, size),
         errands=_errands(chance, 0, chance.randint(1, 4), 2.0),
         villains=tuple(sleepers),
         cuts=ViewCuts(plans=(ViewPlan(prepares=prepared, commits=frozenset()),), closed=False, dumb=False),
@@ -81,13 +84,8 @@ def _asleep(seed: int, chance: random.Random) -> Shape:
 
 def _crier(seed: int, chance: random.Random) -> Shape:
     size = chance.choice([4, 4, 5, 6, 7])
-    return Shape(
-        seed=seed,
-        family="views",
-        size=size,
-        window=chance.choice([1, 2, 4]),
-        seconds=QUIET_SECONDS,
-        faults=Faults(delay=0.01),
+    return replace(
+        _quiet(seed, chance, size),
         errands=_errands(chance, 0, chance.randint(2, 10), QUIET_SECONDS - 1),
         villains=_villains(chance, "crier", size, QUIET_SECONDS),
         calm=True,

@@ -12,7 +12,7 @@ from node.rest import record_schemas
 from node.rest.members import deciding_set
 from node.storage.chain_store import ChainStore
 from node.storage.leveldb import LevelDb
-from tests.consortium import consortium
+from tests.consortium import Consortium, consortium
 from tests.node.rest.served import Served, checked, refused
 from tests.node.storage.chains import certify, ending_era, grow
 
@@ -67,14 +67,20 @@ def test_what_is_no_number_of_an_era_is_refused(caller: httpx.Client, era: str) 
     refused(caller.get(f"/v1/eras/{era}"), "invalid-parameter", status=422)
 
 
-def test_the_proof_of_an_era_convinces_whoever_trusts_genesis(tmp_path: Path) -> None:
-    members, others = consortium(), consortium(validators=5)
-    kv = LevelDb(tmp_path / "chain")
+def two_eras(kv: LevelDb, members: Consortium, others: Consortium) -> ChainStore:
+    """Return a chain of three blocks by one set, the last of which hands over to another, and three by that."""
     store = ChainStore(kv, members.genesis)
     grow(members, store, 2)
     boundary = ending_era(store.tip(), others.genesis.validators.members, Era(1), members=members)
     store.append(boundary, certify(members, boundary.block.header))
-    grow(members, store, 2)
+    grow(members, store, 3)
+    return store
+
+
+def test_the_proof_of_an_era_convinces_whoever_trusts_genesis(tmp_path: Path) -> None:
+    members, others = consortium(), consortium(validators=5)
+    kv = LevelDb(tmp_path / "chain")
+    store = two_eras(kv, members, others)
     found = store.era_boundary(Era(1))
     kv.close()
     light = LightClient(members.genesis)
@@ -86,11 +92,7 @@ def test_the_proof_of_an_era_convinces_whoever_trusts_genesis(tmp_path: Path) ->
 def test_each_height_has_the_set_that_decided_it(tmp_path: Path) -> None:
     members, others = consortium(), consortium(validators=5)
     kv = LevelDb(tmp_path / "chain")
-    store = ChainStore(kv, members.genesis)
-    grow(members, store, 2)
-    boundary = ending_era(store.tip(), others.genesis.validators.members, Era(1), members=members)
-    store.append(boundary, certify(members, boundary.block.header))
-    grow(members, store, 3)
+    store = two_eras(kv, members, others)
     eras = {height: deciding_set(store, Height(height)) for height in range(7)}
     kv.close()
     for height, (era, first, found) in eras.items():
