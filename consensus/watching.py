@@ -1,9 +1,10 @@
 """Watching the primary: whether it decides what is pending, in time, and whether it is there at all.
 
-Everything here is local and may be wrong about a primary without harm: giving a view up touches no promise, and nobody
-gives it up alone. Who finds fault complains, and goes on voting; the view is left once f+1 replicas find fault at the
-same time. (A replica that left alone would vote no more until the others left too, which may be never: the fault that
-the cluster can bear would be used up by one slow process. BFT-SMaRt asks for a change in the same way: its STOP.)
+Everything here is local and may be wrong about a primary without harm: giving a view up touches no promise, and no
+honest replica gives it up alone. Who finds fault complains, and goes on voting; the view is left once f+1 replicas find
+fault at the same time. (A replica that left alone would vote no more until the others left too, which may be never: the
+fault that the cluster can bear would be used up by one slow process. f liars that complain can still take a slow one
+with them. BFT-SMaRt asks for a change in the same way: its STOP.)
 """
 
 from consensus import catch_up
