@@ -20,7 +20,7 @@ from consensus.ports import Effects, Moment, Send
 from consensus.replica import Follower, Question, Replica
 from consensus.tally import WINDOWS_AHEAD
 from ledger.blocks import Block
-from ledger.certificates import CertifiedBlock
+from ledger.certificates import CertifiedBlock, CommitCertificate
 from ledger.errors import InvalidBlock
 from ledger.hashing import Digest
 from ledger.quantities import Height, ValidatorId
@@ -53,6 +53,16 @@ def note_head(replica: Follower, sender: ValidatorId, head: Height) -> None:
     state = replica.catch_up
     state.heads[sender] = max(head, state.heads.get(sender, Height(0)))
     state.highest = max(head, state.highest)
+
+
+def note_certified(replica: Replica, certificate: CommitCertificate) -> None:
+    """Take a verified certificate for a claim of its signers: what they decided is not what this primary owes us.
+
+    Heartbeats say the same, but may come later than a view ends.
+    """
+    for commit in certificate.commits:
+        if commit.validator != replica.id:
+            note_head(replica, commit.validator, certificate.height)
 
 
 def certain_head(replica: Follower) -> Height:

@@ -198,6 +198,20 @@ def test_the_view_timer_waits_while_a_replica_is_behind() -> None:
     assert bench.engine.view == 0
 
 
+def test_the_view_timer_waits_while_what_is_certified_cannot_be_appended() -> None:
+    """Heartbeats come once a second, and whoever begins an era late would leave its view alone, and for long."""
+    bench = Bench(FORGE, 0)
+    bench.submit(b"item")
+    bench.receive(1, Finality(certificate=FORGE.certificate(CHAIN[2].header)))
+    for _ in range(12):
+        bench.tick(0.1)
+    assert bench.engine.view == 0
+    peer = asked(bench)[0]
+    assert peer is not None
+    bench.receive(peer, chain(0, 1, 2))
+    assert bench.height == 3
+
+
 def test_a_liar_does_not_use_up_the_questions_for_a_new_view() -> None:
     bench = Bench(FORGE, 0)
     bench.receive(3, status(0, view=1_000_000))
@@ -262,5 +276,5 @@ def test_from_far_behind_blocks_are_asked_for_and_not_one_body_after_the_other()
     bench.receive(1, status(1))
     bench.receive(1, Finality(certificate=FORGE.certificate(CHAIN[2].header)))
     bench.tick(0.3)
-    assert asked(bench) == [1]
+    assert asked(bench) == [1, 2], "the next one, once the first has been silent"
     assert not bench.of_kind(FetchBody)
