@@ -111,7 +111,7 @@ class Engine:
     @property
     def later(self) -> tuple[tuple[ValidatorId, Message], ...]:
         """Messages of the next era that came early, in the order of each sender: for that era's engine."""
-        return tuple((sender, message) for sender, kept in self._replica.later.items() for message in kept)
+        return self._replica.messages_of_next_era()
 
     @property
     def certain_head(self) -> Height:

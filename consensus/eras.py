@@ -3,7 +3,8 @@
 Certificates and votes never mix eras, so a message of another era is never counted. It is no offence either: its sender
 has appended the boundary block a moment earlier or later, perhaps under a key that is new here. Whoever speaks from the
 past era is sent the certificate of the block that ended it (the body is fetched by digest). What a later era says is a
-hint that the sender is ahead; messages of the very next one wait, a few of each validator, for the engine of that era.
+hint that the sender is ahead; messages of the very next one wait, a few of each validator, for the engine of that era,
+also here where only that era gives this node a vote: what it missed would not be said again.
 """
 
 from collections import deque
@@ -30,7 +31,7 @@ from consensus.messages import (
     Votes,
 )
 from consensus.ports import Effects, Moment, Send
-from consensus.replica import Follower, Replica
+from consensus.replica import Follower
 from ledger.errors import InputError
 from ledger.quantities import Era, Height, ValidatorId
 
@@ -83,8 +84,15 @@ def on_later(follower: Follower, sender: ValidatorId, now: Moment, out: Effects)
     catch_up.ask_if_behind(follower, now, out)
 
 
-def keep_for_next(replica: Replica, sender: ValidatorId, era: Era, message: Message) -> None:
-    """Let a message of the very next era wait for its engine; the oldest of that sender goes beyond the bound."""
-    if era == replica.context.era + 1:
-        bound = 4 * replica.context.window + LATER_EXTRA
-        replica.later.setdefault(sender, deque(maxlen=bound)).append(message)
+def keep_for_next(follower: Follower, sender: ValidatorId, era: Era, message: Message) -> None:
+    """Let a message of the very next era wait for its engine; the oldest of that sender goes beyond the bound.
+
+    Of heartbeats the newest says all: they come for as long as this replica is late, and must not push votes out.
+    """
+    if era == follower.context.era + 1:
+        bound = 4 * follower.context.window + LATER_EXTRA
+        kept = follower.later.setdefault(sender, deque(maxlen=bound))
+        if isinstance(message, Status):
+            for earlier in [other for other in kept if isinstance(other, Status)]:
+                kept.remove(earlier)
+        kept.append(message)

@@ -88,8 +88,8 @@ class Learner:
 
     @property
     def later(self) -> tuple[tuple[ValidatorId, Message], ...]:
-        """Messages that wait for the next era: none."""
-        return ()
+        """Messages of the next era that came early: it may give this node a vote."""
+        return self._follower.messages_of_next_era()
 
     def receive(self, sender: ValidatorId, message: Message, now: Moment) -> Effects:
         """Take a peer's message; raises ProtocolViolation for blocks that do not verify, StateDivergence."""
@@ -147,10 +147,8 @@ class Learner:
         if sender not in follower.context.validators:
             return
         era = eras.era_of(message)
-        if era is not None and era < follower.context.era:
-            eras.answer_past(follower, sender, message, now, out)
-        elif era is not None and era > follower.context.era and not isinstance(message, Status):
-            eras.on_later(follower, sender, now, out)
+        if era is not None and era != follower.context.era:
+            self._see_to_other_era(sender, message, era, now, out)
         match message:
             case Status():
                 catch_up.note_head(follower, sender, message.head)
@@ -165,6 +163,14 @@ class Learner:
                 catch_up.take_in(follower, sender, message)
                 self._append_slice(now, out)
         catch_up.ask_if_behind(follower, now, out)
+
+    def _see_to_other_era(self, sender: ValidatorId, message: Message, era: Era, now: Moment, out: Effects) -> None:
+        if era < self._follower.context.era:
+            eras.answer_past(self._follower, sender, message, now, out)
+            return
+        eras.keep_for_next(self._follower, sender, era, message)
+        if not isinstance(message, Status):
+            eras.on_later(self._follower, sender, now, out)
 
     def _append_slice(self, now: Moment, out: Effects) -> None:
         follower = self._follower

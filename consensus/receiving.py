@@ -55,9 +55,10 @@ def _is_of_this_era(replica: Replica, sender: ValidatorId, message: Message, now
         return True
     if era < own:
         eras.answer_past(replica, sender, message, now, out)
-    elif not isinstance(message, Status):
-        eras.on_later(replica, sender, now, out)
+    else:
         eras.keep_for_next(replica, sender, era, message)
+        if not isinstance(message, Status):
+            eras.on_later(replica, sender, now, out)
     return isinstance(message, Status)
 
 

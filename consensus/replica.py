@@ -133,6 +133,12 @@ class Follower:
     head_at: float = 0.0
     """When the head was appended, on the clock that never jumps."""
     catch_up: CatchUp = field(default_factory=CatchUp)
+    later: dict[ValidatorId, deque[Message]] = field(default_factory=dict)
+    """Messages of the next era, for its engine."""
+
+    def messages_of_next_era(self) -> tuple[tuple[ValidatorId, Message], ...]:
+        """Return what waits for the next era, in the order of each sender."""
+        return tuple((sender, message) for sender, kept in self.later.items() for message in kept)
 
     def is_last(self, header: BlockHeader) -> bool:
         """Return whether a block ends this era; the era's root has ended the one before."""
@@ -165,8 +171,6 @@ class Replica(Follower):
     """Own votes of the current view above the head, for resending."""
     timers: Timers = field(default_factory=Timers)
     pace: Pace = field(init=False)
-    later: dict[ValidatorId, deque[Message]] = field(default_factory=dict)
-    """Messages of the next era, for its engine."""
     tally: Tally = field(init=False)
     bodies: Bodies = field(init=False)
     witness: Witness = field(init=False)

@@ -64,6 +64,23 @@ def test_what_waits_is_bounded_by_sender_and_only_of_the_next_era() -> None:
     assert len(bench.engine.later) == 4 + LATER_EXTRA
 
 
+def test_heartbeats_push_no_vote_out_of_what_waits() -> None:
+    bench = Bench(FORGE, 0)
+    vote = next_vote(VoteKind.PREPARE, next_block(), 1)
+    bench.receive(1, vote)
+    for head in range(3 * LATER_EXTRA):
+        bench.receive(1, Status(era=Era(1), view=View(0), head=Height(head)))
+    assert bench.engine.later == ((1, vote), (1, Status(era=Era(1), view=View(0), head=Height(3 * LATER_EXTRA - 1))))
+
+
+def test_what_waits_where_there_is_no_vote_is_bounded_too() -> None:
+    bench = Bench(FORGE, 9)
+    for number in range(3 * LATER_EXTRA):
+        bench.receive(1, next_vote(VoteKind.PREPARE, next_block(b"%d" % number), 1))
+        bench.receive(9, next_vote(VoteKind.PREPARE, next_block(b"%d" % number), 1))
+    assert [sender for sender, _ in bench.machine.later] == [1] * (4 + LATER_EXTRA)
+
+
 def _of_era(era: int) -> CommitCertificate:
     return replace(FORGE.certificate(BOUNDARY.header), era=Era(era))
 
@@ -156,6 +173,22 @@ def test_a_new_validator_is_needed_for_the_quorum_at_once() -> None:
     cluster.submit(b"x")
     assert cluster.finish()
     assert len(cluster.chain()) == 2
+
+
+def test_what_a_newcomer_hears_before_it_has_the_block_that_admits_it_is_not_lost() -> None:
+    """Nobody says it again: it would begin its first era without knowing what is decided in it already."""
+    bench = Bench(FORGE, 4)
+    admits = FORGE.block(FORGE.genesis, b"+4")
+    first = FORGE.block(admits.header, b"x", proposer=2)
+    vote = Vote(kind=VoteKind.PRE_PREPARE, era=Era(1), view=View(0), height=Height(2), digest=first.digest)
+    bench.receive(2, Proposal(block=first), FORGE.votes(2, vote), Status(era=Era(1), view=View(0), head=Height(2)))
+    assert isinstance(bench.machine, Learner)
+    bench.tick(TIMING.fetch)
+    bench.receive(2, Blocks(blocks=(CertifiedBlock(block=admits, certificate=FORGE.certificate(admits.header)),)))
+    assert isinstance(bench.machine, Engine)
+    assert bench.machine.peer_heads == {2: 2}
+    (votes,) = bench.of_kind(Votes)
+    assert [(cast.kind, cast.digest) for cast in votes.bundle.votes] == [(VoteKind.PREPARE, first.digest)]
 
 
 def test_a_learner_says_nothing_but_what_it_asks_for_and_serves() -> None:

@@ -4,6 +4,8 @@ from consensus.bodies import ASKED_MAX, VOTED_WINDOWS_MAX
 from consensus.changing import VIEWS_KEPT_MAX
 from consensus.engine import Engine
 from consensus.eras import LATER_EXTRA
+from consensus.learner import Learner
+from consensus.replica import Replica
 from consensus.tally import VIEWS_AHEAD, VIEWS_BEHIND, WINDOWS_AHEAD
 from consensus.witness import OFFENCES_MAX
 from tests.simulation.violation import Violation
@@ -16,15 +18,22 @@ BUNDLES_A_SLOT_MAX = 3
 def check_bounds(world: World) -> None:
     """Raise Violation if an honest process holds more than it may."""
     for node in world.honest:
-        if isinstance(node.engine, Engine):
+        if node.engine is not None:
             for name, (held, most) in sizes(node.engine).items():
                 if held > most:
                     raise Violation(f"bounds: {node.id} holds {held} {name}, more than {most}")
 
 
-def sizes(engine: Engine) -> dict[str, tuple[int, int]]:
-    """Return how much an engine holds of each kind, and how much it may."""
-    replica = engine._replica
+def sizes(machine: Engine | Learner) -> dict[str, tuple[int, int]]:
+    """Return how much an engine or a learner holds of each kind, and how much it may."""
+    follower = machine._follower if isinstance(machine, Learner) else machine._replica
+    members, window = follower.context.validators.size, follower.context.window
+    later = sum(map(len, follower.later.values()))
+    held = {"messages for the next era": (later, members * (4 * window + LATER_EXTRA))}
+    return held | (_sizes_of_votes(follower) if isinstance(follower, Replica) else {})
+
+
+def _sizes_of_votes(replica: Replica) -> dict[str, tuple[int, int]]:
     members, window = replica.context.validators.size, replica.context.window
     slots = WINDOWS_AHEAD * window * (VIEWS_BEHIND + VIEWS_AHEAD + 1)
     changes = sum(len(here) for here in replica.view_changes.values())
@@ -38,6 +47,5 @@ def sizes(engine: Engine) -> dict[str, tuple[int, int]]:
         "bodies voted for": (len(replica.bodies._voted), VOTED_WINDOWS_MAX * window),
         "bodies asked for": (len(replica.bodies._asked), ASKED_MAX),
         "early bodies": (sum(map(len, replica.bodies._early.values())), 2 * window * members),
-        "messages for the next era": (sum(map(len, replica.later.values())), members * (4 * window + LATER_EXTRA)),
         "deadlines": (len(replica.timers.deadlines), 65),
     }
