@@ -206,8 +206,7 @@ class Engine:
             self._resend(out)
         if now.elapsed >= timers.status_at:
             timers.status_at = now.elapsed + replica.timing.status
-            self._send_status(out)
-            watching.ping(now, out)
+            self._send_status(now, out)
         catch_up.ask_if_behind(replica, now, out)
         return why is not None
 
@@ -237,9 +236,13 @@ class Engine:
             out.send.append(Send(message=replica.entered[0]))
         out.send += [Send(message=Votes(bundle=bundle)) for bundle in replica.bundles]
 
-    def _send_status(self, out: Effects) -> None:
+    def _send_status(self, now: Moment, out: Effects) -> None:
         replica = self._replica
         status = Status(
-            era=replica.context.era, view=replica.last_entered, head=Height(replica.head.height), base=replica.base
+            era=replica.context.era,
+            view=replica.last_entered,
+            head=Height(replica.head.height),
+            base=replica.base,
+            sent=int(now.elapsed * 1e6),
         )
         out.send.append(Send(message=status))

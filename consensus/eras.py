@@ -10,6 +10,8 @@ also here where only that era gives this node a vote: what it missed would not b
 from collections import deque
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from consensus import catch_up
 from consensus.messages import (
     Accusation,
@@ -23,7 +25,6 @@ from consensus.messages import (
     Heard,
     Message,
     NewView,
-    Ping,
     Pong,
     Proposal,
     Status,
@@ -55,7 +56,7 @@ def era_of(message: Message) -> Era | None:
             return message.block.header.era
         case Finality():
             return message.certificate.era
-        case Ping() | Pong() | FetchBlocks() | Blocks() | FetchBody() | FetchViewChanges() | Accusation() | Heard():
+        case Pong() | FetchBlocks() | Blocks() | FetchBody() | FetchViewChanges() | Accusation() | Heard():
             return None
         case _:
             assert_never(message)
@@ -87,7 +88,8 @@ def on_later(follower: Follower, sender: ValidatorId, now: Moment, out: Effects)
 def keep_for_next(follower: Follower, sender: ValidatorId, era: Era, message: Message) -> None:
     """Let a message of the very next era wait for its engine; the oldest of that sender goes beyond the bound.
 
-    Of heartbeats the newest says all: they come for as long as this replica is late, and must not push votes out.
+    Of heartbeats the newest says all: they come for as long as this replica is late, and must not push votes out. What
+    has waited says nothing of a round trip.
     """
     if era == follower.context.era + 1:
         bound = 4 * follower.context.window + LATER_EXTRA
@@ -95,4 +97,5 @@ def keep_for_next(follower: Follower, sender: ValidatorId, era: Era, message: Me
         if isinstance(message, Status):
             for earlier in [other for other in kept if isinstance(other, Status)]:
                 kept.remove(earlier)
+            message = replace(message, sent=None)
         kept.append(message)

@@ -16,7 +16,7 @@
 | Accusation        | any          | all             | evidence of equivocation                                    |
 | Heard             | any          | one, or all     | votes heard at a place where others have heard other ones   |
 | Complaint         | any          | all             | I would leave this view, for its primary, if f others would |
-| Ping, Pong        | any          | all; asker      | how long a round trip takes: patience follows from it       |
+| Pong              | any          | who sent Status | how long a round trip takes: patience follows from it       |
 """
 
 from functools import cached_property
@@ -175,6 +175,8 @@ class Status(Noun, frozen=True, kw_only=True, tag=6):
     head: HeightField
     base: HeightField = Height(0)
     """Height up to which this replica has no blocks, having joined from a snapshot: a hint too."""
+    sent: U63 | None = None
+    """Microseconds on the sender's own clock, for the answer; None where an answer would measure nothing."""
 
 
 class FetchBlocks(Noun, frozen=True, kw_only=True, tag=7):
@@ -228,18 +230,11 @@ class Complaint(Noun, frozen=True, kw_only=True, tag=22):
     view: ViewField
 
 
-class Ping(Noun, frozen=True, kw_only=True, tag=20):
-    """Ask for a sign of life; goes out with the heartbeat."""
-
-    sent: U63
-    """Microseconds on the sender's own clock."""
-
-
 class Pong(Noun, frozen=True, kw_only=True, tag=21):
-    """Answer to a Ping."""
+    """Answer to a heartbeat."""
 
     sent: U63
-    """As it was in the Ping."""
+    """As it was in the Status."""
 
 
 Message: TypeAlias = (
@@ -257,6 +252,5 @@ Message: TypeAlias = (
     | Accusation
     | Heard
     | Complaint
-    | Ping
     | Pong
 )

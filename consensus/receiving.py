@@ -17,7 +17,6 @@ from consensus.messages import (
     Heard,
     Message,
     NewView,
-    Ping,
     Pong,
     Proposal,
     Status,
@@ -70,8 +69,7 @@ def _dispatch(  # noqa: C901, PLR0912 - one case a message, frequent ones first
             normal_case.on_votes(replica, sender, message, now, out)
         case Status():
             catch_up.on_status(replica, sender, message, now, out)
-        case Ping():
-            watching.on_ping(replica, sender, message, now, out)
+            watching.answer_heartbeat(replica, sender, message, now, out)
         case Pong():
             watching.on_pong(replica, sender, message, now)
         case Proposal():

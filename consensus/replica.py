@@ -47,8 +47,8 @@ class Timers:
     """Last view with whose primary a peer has found fault, and when that was heard."""
     complain_at: float = 0.0
     """When the own complaint may be repeated."""
-    pinged: dict[ValidatorId, float] = field(default_factory=dict)
-    """When a peer's Ping was last answered."""
+    answered: dict[ValidatorId, float] = field(default_factory=dict)
+    """When a peer's heartbeat was last answered."""
 
     def excuse(self, seconds: float) -> None:
         """Leave out a time in which this process did not listen: it is no fault of anybody else's."""

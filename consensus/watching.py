@@ -8,7 +8,7 @@ with them. BFT-SMaRt asks for a change in the same way: its STOP.)
 """
 
 from consensus import catch_up
-from consensus.messages import Complaint, Ping, Pong
+from consensus.messages import Complaint, Pong, Status
 from consensus.ports import Effects, Moment, Send
 from consensus.replica import Replica
 from ledger.quantities import Height, ValidatorId
@@ -111,12 +111,12 @@ def on_complaint(replica: Replica, sender: ValidatorId, complaint: Complaint, no
     replica.timers.complaints[sender] = (complaint.view, now.elapsed)
 
 
-def on_ping(replica: Replica, sender: ValidatorId, ping: Ping, now: Moment, out: Effects) -> None:
-    """Answer, but not faster than anybody needs to ask."""
-    before = replica.timers.pinged.get(sender)
-    if before is None or now.elapsed - before >= replica.timing.status / 4:
-        replica.timers.pinged[sender] = now.elapsed
-        out.send.append(Send(message=Pong(sent=ping.sent), to=sender))
+def answer_heartbeat(replica: Replica, sender: ValidatorId, status: Status, now: Moment, out: Effects) -> None:
+    """Let the sender measure the round trip, but not more often than anybody needs to."""
+    before = replica.timers.answered.get(sender)
+    if status.sent is not None and (before is None or now.elapsed - before >= replica.timing.status / 4):
+        replica.timers.answered[sender] = now.elapsed
+        out.send.append(Send(message=Pong(sent=status.sent), to=sender))
 
 
 def on_pong(replica: Replica, sender: ValidatorId, pong: Pong, now: Moment) -> None:
@@ -124,11 +124,6 @@ def on_pong(replica: Replica, sender: ValidatorId, pong: Pong, now: Moment) -> N
     seconds = now.elapsed - pong.sent / 1e6
     if 0 <= seconds <= replica.timing.view_max:
         replica.pace.on_round_trip(sender, seconds)
-
-
-def ping(now: Moment, out: Effects) -> None:
-    """Ask everybody for a sign of life."""
-    out.send.append(Send(message=Ping(sent=int(now.elapsed * 1e6))))
 
 
 def _wanting(replica: Replica) -> set[ValidatorId]:

@@ -14,7 +14,7 @@ The engines are real, the network does only what it is told, and time stands sti
     block NAME by WHO on PARENT [ITEM...]   name a block that a scenario forges; `genesis` is a parent
     say WHO to WHO KIND NAME [VIEW]         speak for a validator whose process is down: propose, prepare, commit
 
-Pings and their answers are delivered by `settle` and not written down.
+Answers to heartbeats are delivered by `settle` and not written down.
 
 WHO is `all` or a list such as `0,2,3`. Lines that differ only in the sender are written as one.
 """

@@ -67,7 +67,9 @@ def test_heartbeats_say_where_a_replica_is() -> None:
     bench.tick(0.0)
     bench.tick(0.1)
     bench.tick(TIMING.status)
-    assert bench.of_kind(Status) == [Status(era=Era(0), view=View(0), head=Height(0))] * 2
+    assert bench.of_kind(Status) == [
+        Status(era=Era(0), view=View(0), head=Height(0), sent=int(at * 1e6)) for at in (0.0, bench.now)
+    ]
 
 
 def test_votes_in_flight_are_sent_again_and_appended_ones_are_not() -> None:

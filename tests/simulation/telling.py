@@ -14,7 +14,6 @@ from consensus.messages import (
     Heard,
     Message,
     NewView,
-    Ping,
     Pong,
     Proposal,
     Status,
@@ -80,8 +79,8 @@ def said(message: Message) -> Iterator[str]:  # noqa: C901, PLR0912 - one case a
             yield f"heard view={message.votes[0].vote.view} height={message.votes[0].vote.height} {' '.join(told)}"
         case Complaint():
             yield f"complaint view={message.view}"
-        case Ping() | Pong():
-            pass  # they say nothing of what is ordered
+        case Pong():
+            pass  # it says nothing of what is ordered
 
 
 def of_records(records: Sequence[Record]) -> str:
