@@ -23,6 +23,8 @@ class Waiting:
 
     signed: SignedTransaction
     raw: bytes
+    arrival: int
+    """How many came before it."""
 
 
 class Mempool:
@@ -33,6 +35,7 @@ class Mempool:
         self._waiting: OrderedDict[Digest, Waiting] = OrderedDict()
         self._by_bytes: dict[bytes, Waiting] = {}
         self._authors: dict[PublicKey, OrderedDict[Digest, Waiting]] = {}
+        self._arrived = 0
         self._ending: dict[Height, set[Digest]] = {}
         """Ids by the last height whose block may contain them."""
         self._endings: list[Height] = []
@@ -70,7 +73,8 @@ class Mempool:
             raise MempoolFull(
                 "bytes waiting", expected=f"at most {self._limits.mempool_bytes_max}", got=self.bytes_total + len(raw)
             )
-        waiting = Waiting(signed=signed, raw=raw)
+        waiting = Waiting(signed=signed, raw=raw, arrival=self._arrived)
+        self._arrived += 1
         self._waiting[identity] = self._by_bytes[raw] = waiting
         self._authors.setdefault(author, own)[identity] = waiting
         self._note_ending(signed.transaction.valid_until, identity)
@@ -131,9 +135,5 @@ class Mempool:
             queues = remaining
 
     def _by_age(self) -> list[OrderedDict[Digest, Waiting]]:
-        seen: OrderedDict[PublicKey, None] = OrderedDict()
-        for waiting in self._waiting.values():
-            seen.setdefault(waiting.signed.transaction.author)
-            if len(seen) == len(self._authors):
-                break
-        return [self._authors[author] for author in seen]
+        """Return what each author has waiting, by when the oldest of it came."""
+        return sorted(self._authors.values(), key=lambda own: next(iter(own.values())).arrival)
