@@ -16,22 +16,26 @@ from pathlib import Path
 from benchmarks.consortium import Consortium
 from benchmarks.load import submissions
 from benchmarks.results import Row, Sample, quantile
+from ledger.encoding import encode
 from node.config import load
+from node.rest.batches import Batch
 
 WARM_SECONDS = 1.0
 WAIT_MS = 30_000
 READY_SECONDS_MAX = 90.0
 
 
-def measure_rest(consortium: Consortium, clients: int, seconds: float, environment: Mapping[str, str]) -> Row:
-    """Start the validators, measure, and end them."""
+def measure_rest(
+    consortium: Consortium, clients: int, seconds: float, environment: Mapping[str, str], *, batch: int = 1
+) -> Row:
+    """Start the validators, measure with so many transactions in each request, and end them."""
     processes = []
     for home in consortium.homes:
         command = [sys.executable, "-m", "quorate", "node", "start", "--home", str(home.path)]
         log = (home.path / "node.log").open("ab")
         processes.append(subprocess.Popen(command, stdout=log, stderr=log, env=dict(environment)))
     try:
-        return asyncio.run(_measure(consortium, clients, seconds, [process.pid for process in processes]))
+        return asyncio.run(_measure(consortium, clients, seconds, [process.pid for process in processes], batch))
     finally:
         for process in processes:
             process.terminate()
@@ -39,7 +43,7 @@ def measure_rest(consortium: Consortium, clients: int, seconds: float, environme
             process.wait(30)
 
 
-async def _measure(consortium: Consortium, clients: int, seconds: float, pids: list[int]) -> Row:
+async def _measure(consortium: Consortium, clients: int, seconds: float, pids: list[int], batch: int) -> Row:
     listens = [load(home.configuration, environment={}).configuration.rest.listen for home in consortium.homes]
     addresses = [(host, int(port)) for host, _, port in (listen.rpartition(":") for listen in listens)]
     async with asyncio.timeout(READY_SECONDS_MAX):
@@ -51,7 +55,8 @@ async def _measure(consortium: Consortium, clients: int, seconds: float, pids: l
     begin = time.monotonic() + WARM_SECONDS
     sample = Sample(begin=begin, end=begin + seconds)
     running = [
-        asyncio.create_task(_client(addresses[number % len(addresses)], raws, sample)) for number in range(clients)
+        asyncio.create_task(_client(addresses[number % len(addresses)], raws, sample, batch))
+        for number in range(clients)
     ]
     await asyncio.sleep(WARM_SECONDS)
     height, cpu = await _height(addresses[0]), sum(map(_cpu, pids))
@@ -60,7 +65,7 @@ async def _measure(consortium: Consortium, clients: int, seconds: float, pids: l
     cpu = sum(map(_cpu, pids)) - cpu
     await asyncio.gather(*running)
     return Row(
-        system="node over REST",
+        system="node over REST" if batch == 1 else f"node over REST, {batch} a request",
         clients=clients,
         blocks_per_s=blocks / seconds,
         tx_per_s=len(sample.latencies_ms) / seconds,
@@ -71,17 +76,19 @@ async def _measure(consortium: Consortium, clients: int, seconds: float, pids: l
     )
 
 
-async def _client(address: tuple[str, int], raws: Iterator[bytes], sample: Sample) -> None:
+async def _client(address: tuple[str, int], raws: Iterator[bytes], sample: Sample, batch: int) -> None:
     reader, writer = await asyncio.open_connection(*address)
-    while time.monotonic() < sample.end and (raw := next(raws, None)) is not None:
+    path = "transactions" if batch == 1 else "batches"
+    while time.monotonic() < sample.end and (chosen := tuple(itertools.islice(raws, batch))):
         began = time.monotonic()
+        body = chosen[0] if batch == 1 else encode(Batch(transactions=chosen))
         head = (
-            f"POST /v1/transactions?wait={WAIT_MS} HTTP/1.1\r\nHost: {address[0]}\r\n"
-            f"Content-Type: application/msgpack\r\nContent-Length: {len(raw)}\r\n\r\n"
+            f"POST /v1/{path}?wait={WAIT_MS} HTTP/1.1\r\nHost: {address[0]}\r\n"
+            f"Content-Type: application/msgpack\r\nContent-Length: {len(body)}\r\n\r\n"
         )
-        writer.write(head.encode() + raw)
+        writer.write(head.encode() + body)
         status, _ = await _answer(reader)
-        if status == 200:
+        for _ in chosen if status == 200 else ():
             sample.add(began, time.monotonic())
     writer.close()
 

@@ -4,7 +4,7 @@ from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 
 from node.config import LimitsSection, RestSection
-from node.rest import blobs, blocks, health, members, openapi, tasks, transactions
+from node.rest import batches, blobs, blocks, health, members, openapi, tasks, transactions
 from node.rest.calls import HeldCalls, Slots
 from node.rest.context import RestContext
 from node.rest.envelope import Envelope
@@ -38,7 +38,7 @@ def create_app(api: NodeApi, section: RestSection, limits: LimitsSection) -> Fas
         uploads=Slots("uploads", limits.uploads_concurrent_max),
     )
     app.state.context = context
-    for part in (health, blocks, transactions, tasks, members, blobs, openapi):
+    for part in (health, blocks, transactions, batches, tasks, members, blobs, openapi):
         app.include_router(part.router)
     add_handlers(app)
     app.add_middleware(Envelope, api=api, requests=context.requests)

@@ -28,7 +28,7 @@ from ledger.tasks import rule_digest
 from ledger.validators import Validator
 from node.rest import examples
 from node.rest.noun_schemas import Answer, noun_fields, noun_model, plain_type
-from node.rest.schemas import HexDigest, Number, example_of
+from node.rest.schemas import HexDigest, Number, Problem, example_of
 
 
 def _plain(noun: msgspec.Struct) -> dict[str, Any]:
@@ -70,6 +70,23 @@ TransactionOutcome = _answer(
     **_STANDING,
     entry=(noun_model(TransactionEntry) | None, None),
     proof=(Annotated[str | None, Field(description="Canonical EntryProof in hexadecimal.")], None),
+)
+BatchResult = _answer(
+    "BatchResult",
+    "What became of one transaction of a batch: its standing, or the problem that it is refused with.",
+    _FINAL,
+    **{
+        **_STANDING,
+        "id": (HexDigest | None, None),
+        "status": Literal["pending", "final", "refused"],
+        "problem": (Problem | None, None),
+    },
+)
+BatchOutcome = _answer(
+    "BatchOutcome",
+    "What became of the transactions of a batch, in its order.",
+    {"results": [_FINAL]},
+    results=list[BatchResult],  # type: ignore[valid-type]
 )
 IdentifiedEntry = _answer(
     "IdentifiedEntry",

@@ -55,10 +55,10 @@ async def submit(request: Request, context: Context, wait: WaitQuery = None) -> 
     api = context.api
     identity = api.submit(raw)
     await _wait(request, context, identity, wait)
-    final = _outcome(api, identity)
+    final = outcome(api, identity)
     status = 202 if final is None else 200
     headers = {"Location": f"/v1/transactions/{identity.hex()}"}
-    return json_answer(api.height, _standing(identity, final), status=status, headers=headers)
+    return json_answer(api.height, standing(identity, final), status=status, headers=headers)
 
 
 @router.get("/{id}", response_model=record_schemas.TransactionOutcome, responses=CANONICAL)
@@ -67,15 +67,15 @@ async def transaction(request: Request, context: Context, id: DigestPath, wait: 
     api, identity = context.api, as_digest(id)
     form = accepted_form(request.headers.get("accept"), (JSON, MSGPACK))
     await _wait(request, context, identity, wait)
-    final = _outcome(api, identity)
-    standing = _standing(identity, final)
+    final = outcome(api, identity)
+    found = standing(identity, final)
     if final is None:
-        return json_answer(api.height, standing)
+        return json_answer(api.height, found)
     proof: EntryProof = api.entry_proof(final)
     if form == MSGPACK:
         return canonical_answer(api.height, proof)
     evidence: dict[str, Plain] = {"entry": plain(proof.entry), "proof": encode(proof).hex()}
-    return json_answer(api.height, {**standing, **evidence}, headers={"Vary": "Accept"})
+    return json_answer(api.height, {**found, **evidence}, headers={"Vary": "Accept"})
 
 
 async def _wait(request: Request, context: RestContext, identity: Digest, wait: int | None) -> None:
@@ -83,7 +83,7 @@ async def _wait(request: Request, context: RestContext, identity: Digest, wait: 
         await context.held.hold(request, context.api.wait_final(identity, context.seconds(wait)))
 
 
-def _outcome(api: NodeApi, identity: Digest) -> Final | None:
+def outcome(api: NodeApi, identity: Digest) -> Final | None:
     """Return where a transaction stands, None while it waits; raises TransactionUnknown."""
     final = api.final(identity)
     if final is None and not api.is_waiting(identity):
@@ -95,7 +95,8 @@ def _outcome(api: NodeApi, identity: Digest) -> Final | None:
     return final
 
 
-def _standing(identity: Digest, final: Final | None) -> dict[str, Plain]:
+def standing(identity: Digest, final: Final | None) -> dict[str, Plain]:
+    """Return what an answer says of a transaction that waits or is final."""
     if final is None:
         return {"id": identity.hex(), "status": "pending"}
     return {

@@ -12,6 +12,7 @@ from ledger.encoding import decode
 from ledger.hashing import sha256
 from ledger.transactions import SignedTransaction
 from node.config import RestSection
+from node.rest.batches import Batch
 from node.rest.media import MSGPACK, OCTETS, decode_statement
 from tests.node.rest.served import Served, operations, refused
 
@@ -107,6 +108,7 @@ def test_every_body_has_examples_that_its_schema_admits(document: dict[str, Any]
 
 def test_the_examples_are_what_a_node_of_their_chain_would_take(document: dict[str, Any]) -> None:
     raw = body_example(document["paths"]["/v1/transactions"]["post"])
+    assert decode(body_example(document["paths"]["/v1/batches"]["post"]), Batch).transactions == (raw,)
     signed = decode(raw, SignedTransaction)
     chain_id = signed.transaction.chain_id
     signed.verify(chain_id=chain_id)
@@ -143,7 +145,9 @@ def test_a_node_of_another_chain_refuses_the_examples_for_their_chain_only(
     signed = set()
     for path, method, operation in operations(document):
         response = call(served, document, path, method, operation)
-        if operation.get("security") or "requestBody" in operation:
+        if path == "/v1/batches":
+            assert [result["problem"]["code"] for result in response.json()["results"]] == ["wrong-chain"]
+        elif operation.get("security") or "requestBody" in operation:
             refused(response, "wrong-chain", status=response.status_code)
             signed.add((path, method))
         elif response.is_error:
