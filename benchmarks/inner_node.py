@@ -18,6 +18,7 @@ from benchmarks.breakdown import Sampler
 from benchmarks.load import enrolments, submissions
 from benchmarks.results import Sample
 from node.config import load
+from node.garbage import long_lived
 from node.home import Home
 from node.keystore import KeyPurpose
 from node.logs import configure_logs
@@ -41,7 +42,7 @@ async def client(node: Node, raws: Iterator[bytes], sample: Sample, *, until: fl
 
 
 async def run(home: Home, clients: int, seconds: float, *, accepted: bool) -> None:
-    """Measure one node's part."""
+    """Make the load and measure one node's part."""
     configuration = load(home.configuration, environment=os.environ).configuration
     configure_logs(configuration.log)
     node = Node(home, configuration)
@@ -49,6 +50,13 @@ async def run(home: Home, clients: int, seconds: float, *, accepted: bool) -> No
     authors = {file.name: Home(file).load_key(KeyPurpose.OPERATOR) for file in sorted(home.path.parent.glob("site-*"))}
     make = enrolments if accepted else submissions
     raws = itertools.chain(list(itertools.islice(make(genesis, authors), int(seconds * 3_000) if clients else 0)))
+    with long_lived():
+        await measure(node, raws, clients, seconds)
+        await node.stop()
+
+
+async def measure(node: Node, raws: Iterator[bytes], clients: int, seconds: float) -> None:
+    """Start a node and measure it, as the lines on stdin say."""
     node.start()
     while len(node.api.status().peers) > sum(peer.connected for peer in node.api.status().peers):
         await asyncio.sleep(0.05)
@@ -73,7 +81,6 @@ async def run(home: Home, clients: int, seconds: float, *, accepted: bool) -> No
     await asyncio.gather(*running)
     print(json.dumps(answer), flush=True)
     await line()
-    await node.stop()
 
 
 def main() -> None:

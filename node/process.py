@@ -6,12 +6,13 @@ SIGTERM and SIGINT drain: callers that wait are answered, then the node leaves i
 import asyncio
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
 
 from node.config import Configuration, load
+from node.garbage import long_lived
 from node.home import Home
 from node.logs import configure_logs
 from node.metrics import MetricsServer, NodeMetrics
@@ -42,6 +43,13 @@ async def _run(home: Home, configuration: Configuration) -> int | None:
     loop.set_exception_handler(_log_escaped)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, node.ending.set)
+    with long_lived():
+        await _serve(node, servers)
+    return None if node.reopens and not node.exit_code else node.exit_code
+
+
+async def _serve(node: Node, servers: Sequence[HttpServer]) -> None:
+    """Let a node take part and answer callers until it ends, or a listener fails."""
     node.start()
     serving = [asyncio.create_task(server.serve()) for server in servers]
     ending = asyncio.create_task(node.ending.wait())
@@ -56,7 +64,6 @@ async def _run(home: Home, configuration: Configuration) -> int | None:
             await server.stop()
         await asyncio.gather(*serving, return_exceptions=True)
         await node.stop()
-    return None if node.reopens and not node.exit_code else node.exit_code
 
 
 def _log_escaped(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
