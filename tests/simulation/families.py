@@ -15,11 +15,16 @@ from tests.simulation.cuts import Cuts
 from tests.simulation.faults import Faults
 from tests.simulation.lies import draw_lies
 from tests.simulation.real_changes import dated
-from tests.simulation.shapes import FAULTY_SECONDS, Errand, Shape, Trouble, Villain
+from tests.simulation.shapes import Errand, Shape, Trouble, Villain
 from tests.simulation.views import draw_views
 
-CUT_SECONDS = 14.0
-"""Enough for four views, each twice as long as the one before."""
+CUT_SECONDS = {1: 3.0, 2: 5.0, 3: 8.0, 4: 14.0, 5: 14.0}
+"""Enough for so many views, each twice as long as the one before; for four of the five."""
+SECONDS = (2.0, 3.0, 5.0, 8.0)
+"""How long faults last in `mixed` and `harsh` runs; the view timeout is one second."""
+SIZES = (4, 5, 6, 7, 8, 9)
+SIZE_WEIGHTS = (60, 10, 8, 12, 5, 5)
+"""Two thirds are the smallest set that bears a fault, one in five bears two: more validators cost much and seldom show more."""
 REAL_RATE = 0.2
 TROUBLES = ["split", "one-way", "censor", "alone", "primary", "pause", "restart-all", "clog", "full-disk"]
 
@@ -39,7 +44,7 @@ def really(shape: Shape) -> Shape:
 
 
 def _mixed(seed: int, chance: random.Random) -> Shape:
-    size = chance.choice([4, 4, 4, 5, 6, 7, 8, 9])
+    size, seconds = _size(chance), chance.choice(SECONDS)
     faults = Faults(
         loss=chance.choice([0.0, 0.0, 0.05, 0.3]),
         duplicate=chance.choice([0.0, 0.2, 0.5]),
@@ -57,16 +62,17 @@ def _mixed(seed: int, chance: random.Random) -> Shape:
         family="mixed",
         size=size,
         window=chance.choice([1, 1, 1, 2, 4, 16, 64]),
+        seconds=seconds,
         faults=faults,
-        errands=_errands(chance, chance.randint(3, 20), FAULTY_SECONDS, changes),
-        troubles=_troubles(chance, chance.choice([0, 0, 1, 3]), FAULTY_SECONDS),
-        villains=_villains(chance, kind, size),
+        errands=_errands(chance, _count(chance, seconds, 2.5), seconds, changes),
+        troubles=_troubles(chance, chance.choice([0, 0, 1, 3]), seconds),
+        villains=_villains(chance, kind, size, seconds),
         learners=learners,
     )
 
 
 def _harsh(seed: int, chance: random.Random) -> Shape:
-    size = chance.choice([4, 4, 4, 5, 6, 7])
+    size, seconds = _size(chance), chance.choice(SECONDS)
     faults = Faults(loss=0.05, duplicate=0.2, delay=0.05, busy=0.1, crash=0.02, cut=0.1)
     kind = chance.choice(["none", "liar", "liar", "twin", "double", "mute"])
     changes, learners = _changes(chance, size) if chance.random() < 0.3 else ((), 0)
@@ -75,16 +81,18 @@ def _harsh(seed: int, chance: random.Random) -> Shape:
         family="harsh",
         size=size,
         window=chance.choice([1, 1, 2, 4]),
+        seconds=seconds,
         faults=faults,
-        errands=_errands(chance, chance.randint(3, 10), FAULTY_SECONDS, changes),
-        troubles=_troubles(chance, chance.choice([2, 4]), FAULTY_SECONDS),
-        villains=_villains(chance, kind, size),
+        errands=_errands(chance, _count(chance, seconds, 1.25), seconds, changes),
+        troubles=_troubles(chance, chance.choice([2, 4]), seconds),
+        villains=_villains(chance, kind, size, seconds),
         learners=learners,
     )
 
 
 def _cut(seed: int, chance: random.Random) -> Shape:
-    size = chance.choice([4, 4, 4, 4, 5, 6, 7])
+    size, views = _size(chance), chance.randint(1, 5)
+    seconds = CUT_SECONDS[views]
     crash = chance.choice([0.0, 0.0, 0.01])
     kind = chance.choice(["none", "none", "twin", "double", "liar", "mute"])
     return Shape(
@@ -92,12 +100,21 @@ def _cut(seed: int, chance: random.Random) -> Shape:
         family="cut",
         size=size,
         window=chance.choice([1, 2, 2, 3, 4]),
-        seconds=CUT_SECONDS,
+        seconds=seconds,
         faults=Faults(delay=0.01, busy=0.005, crash=crash),
-        errands=_errands(chance, chance.randint(2, 8), CUT_SECONDS, ()),
-        villains=_villains(chance, kind, size),
-        cuts=Cuts(seed=seed, views=chance.randint(1, 5), closed=chance.random() < 0.7),
+        errands=_errands(chance, chance.randint(2, 8), seconds, ()),
+        villains=_villains(chance, kind, size, seconds),
+        cuts=Cuts(seed=seed, views=views, closed=chance.random() < 0.7),
     )
+
+
+def _size(chance: random.Random) -> int:
+    return chance.choices(SIZES, SIZE_WEIGHTS)[0]
+
+
+def _count(chance: random.Random, seconds: float, most: float) -> int:
+    """Return how many items a run orders, at most so many a second."""
+    return chance.randint(2, int(most * seconds))
 
 
 def _errands(chance: random.Random, count: int, seconds: float, changes: tuple[bytes, ...]) -> tuple[Errand, ...]:
@@ -129,7 +146,7 @@ def _troubles(chance: random.Random, count: int, seconds: float) -> tuple[Troubl
     )
 
 
-def _villains(chance: random.Random, kind: str, size: int) -> tuple[Villain, ...]:
+def _villains(chance: random.Random, kind: str, size: int, seconds: float) -> tuple[Villain, ...]:
     if kind == "none":
         return ()
     villains = []
@@ -142,7 +159,7 @@ def _villains(chance: random.Random, kind: str, size: int) -> tuple[Villain, ...
                 who=ValidatorId(who),
                 audience=frozenset(chance.sample(others, count)),
                 rate=chance.choice([0.05, 0.3, 0.8]),
-                at=chance.uniform(0.0, FAULTY_SECONDS),
+                at=chance.uniform(0.0, seconds),
             )
         )
     return tuple(villains)

@@ -16,8 +16,9 @@ from tests.simulation.chain import ADD, ROTATE
 from tests.simulation.cuts import Cuts
 from tests.simulation.faults import Faults
 from tests.simulation.impostor import ANSWERS, HABITS
-from tests.simulation.shapes import FAULTY_SECONDS, Errand, Shape, Trouble, Villain
+from tests.simulation.shapes import Errand, Shape, Trouble, Villain
 
+SECONDS = (4.0, 8.0)
 GAP_SECONDS = 14.0
 """Enough for views to fail until one is entered that begins above the gap."""
 LATE = ("eclipse", "starve")
@@ -46,11 +47,11 @@ class Gap(Cuts):
 
 def draw_lies(seed: int, chance: random.Random) -> Shape:
     """Return a shape of this family."""
-    size = chance.choice([4, 4, 4, 5, 5, 7])
+    size = chance.choice([4, 4, 4, 4, 5, 7])
     order = [ValidatorId(who) for who in chance.sample(range(size), size)]
     liars, late = order[: faulty_max(size)], order[faulty_max(size)]
     gap = chance.random() < 0.25
-    seconds = GAP_SECONDS if gap else FAULTY_SECONDS
+    seconds = GAP_SECONDS if gap else chance.choice(SECONDS)
     changes, learners = ((), 0) if gap else _changes(chance, size, late)
     return Shape(
         seed=seed,
@@ -64,8 +65,8 @@ def draw_lies(seed: int, chance: random.Random) -> Shape:
             busy=chance.choice([0.0, 0.01]),
             crash=0.0 if gap else chance.choice([0.0, 0.0, 0.005]),
         ),
-        errands=_errands(chance, chance.randint(4, 24), seconds, changes),
-        troubles=() if gap else _troubles(chance, late),
+        errands=_errands(chance, chance.randint(3, 14), seconds, changes),
+        troubles=() if gap else _troubles(chance, late, seconds),
         villains=tuple(_impostor(chance, who, order, gap=gap) for who in liars),
         cuts=_gap(seed, chance, liars) if gap else None,
         learners=learners,
@@ -111,13 +112,13 @@ def _errands(chance: random.Random, count: int, seconds: float, changes: tuple[b
     return tuple(Errand(item=item, at=chance.uniform(0.0, 0.8 * seconds)) for item in items)
 
 
-def _troubles(chance: random.Random, late: ValidatorId) -> tuple[Trouble, ...]:
+def _troubles(chance: random.Random, late: ValidatorId, length: float) -> tuple[Trouble, ...]:
     troubles = []
     for _ in range(chance.randint(1, 4)):
-        at = chance.uniform(0.0, FAULTY_SECONDS - 2)
-        kind, seconds = chance.choice(LATE), chance.uniform(1.0, FAULTY_SECONDS - at)
+        at = chance.uniform(0.0, length - 2)
+        kind, seconds = chance.choice(LATE), chance.uniform(1.0, length - at)
         troubles.append(Trouble(kind=kind, at=at, seconds=seconds, who=late))
     if chance.random() < 0.3:
         kind = chance.choice(["pause", "censor", "clog", "restart-all", "alone", "full-disk"])
-        troubles.append(Trouble(kind=kind, at=chance.uniform(0.0, 6.0), seconds=chance.uniform(0.5, 3.0)))
+        troubles.append(Trouble(kind=kind, at=chance.uniform(0.0, length - 2), seconds=chance.uniform(0.5, 3.0)))
     return tuple(troubles)

@@ -38,7 +38,7 @@ def test_a_split_names_at_least_f_plus_one(size: int, window: int) -> None:
 
 
 def test_a_split_over_two_views_is_named_by_amnesia() -> None:
-    world = lawless(1, size=4)
+    world = lawless(4, size=4)
     assert world.has_split
     assert {proven.offence.kind for proven in world.accuse()} == {OffenceKind.AMNESIA}
     assert len(named(world)) == 2
