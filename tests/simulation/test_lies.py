@@ -63,8 +63,8 @@ def blocks_of(heard: Heard) -> list[Blocks]:
 
 def test_forged_answers_are_refused() -> None:
     world, heard = run("forge")
-    assert len(blocks_of(heard)) >= 3
-    assert refused(world) >= 3
+    assert len(blocks_of(heard)) >= 2
+    assert refused(world) >= 2
 
 
 def test_useless_answers_hold_nobody_up_though_they_come_at_once_from_whoever_claims_most() -> None:
