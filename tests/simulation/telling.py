@@ -30,6 +30,7 @@ from consensus.records import (
     ViewChangeRecord,
     VotesRecord,
 )
+from ledger.errors import QuorateError
 from ledger.evidence import claimed_offence
 from ledger.hashing import Digest
 from ledger.quantities import Height
@@ -71,16 +72,23 @@ def said(message: Message) -> Iterator[str]:  # noqa: C901, PLR0912 - one case a
         case FetchNewView():
             yield f"fetch-new-view view={message.view}"
         case Accusation():
-            offence = claimed_offence(message.evidence, first_height=Height(1))
-            where = f"view={offence.view} height={offence.height}"
-            yield f"accusation of {offence.offender}: {offence.kind.name.lower()} {where}"
+            yield _accusation(message)
         case Heard():
             told = [f"{one.proof.validator}:{short(one.vote.digest)}" for one in message.votes]
-            yield f"heard view={message.votes[0].vote.view} height={message.votes[0].vote.height} {' '.join(told)}"
+            places = {f"view={one.vote.view} height={one.vote.height}" for one in message.votes}
+            yield " ".join(["heard", *sorted(places), *told])
         case Complaint():
             yield f"complaint view={message.view}"
         case Pong():
             pass  # it says nothing of what is ordered
+
+
+def _accusation(message: Accusation) -> str:
+    try:
+        offence = claimed_offence(message.evidence, first_height=Height(1))
+    except QuorateError as error:  # what liars say need not make sense
+        return f"accusation of nothing: {error}"
+    return f"accusation of {offence.offender}: {offence.kind.name.lower()} view={offence.view} height={offence.height}"
 
 
 def of_records(records: Sequence[Record]) -> str:
