@@ -78,7 +78,7 @@ def told(seed: int) -> World:
     return run_world(world, shape)
 
 
-@pytest.mark.parametrize("seed", [38, 1003])
+@pytest.mark.parametrize("seed", [2, 1003])
 def test_the_long_transcript_has_every_delivery_and_sync_and_changes_nothing(seed: int) -> None:
     short, long = run_seed(seed).transcript, told(seed).transcript
     added = [line for line in long if " hears " in line[:20] or " syncs " in line[:18]]
