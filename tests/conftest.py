@@ -1,9 +1,11 @@
 """What all tests share: ports that do not meet, the order in which they begin, and which of them count as coverage."""
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from coverage import Coverage
 
 from quorate.ports import FIRST, LAST, PORTS_VARIABLE
 
@@ -15,6 +17,7 @@ os.environ[PORTS_VARIABLE] = f"{FIRST + _worker * _width}-{FIRST + (_worker + 1)
 TRACED = {"ledger", "consensus", "contracts", "aggregation"}
 """Folders whose tests count for the coverage of the packages of those names. Tracing doubles the time of a test, and a
 line that a whole network or a simulated run happens to pass through is not tested by that."""
+ROOT = Path(__file__).parent
 SHARED = {"walk", "served"}
 """Fixtures that start a network for a whole session: their tests stay in one process, which starts it once."""
 LONGEST = (
@@ -34,17 +37,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Tests of real validators wait for most of their time: one process runs them all, one after the other, beside tests
     that compute; the largest groups begin first.
     """
-    root = Path(__file__).parent
-    places = {item: item.path.relative_to(root).as_posix() for item in items}
+    places = {item: item.path.relative_to(ROOT).as_posix() for item in items}
     for item, place in places.items():
         folder = place.partition("/")[0]
-        if folder not in TRACED:
-            item.add_marker(pytest.mark.no_cover)
         for fixture in SHARED & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group(f"{folder} {fixture}"))
         if item.get_closest_marker("processes"):
             item.add_marker(pytest.mark.xdist_group("processes"))
     items.sort(key=lambda item: _rank(places[item]))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Trace a test of TRACED only, with its fixtures.
+
+    In a process of pytest-xdist two measurements run: pytest-cov begins one by the command line, whose result it drops,
+    and another one with the session. Its mark `no_cover` ends the second, and the first goes on tracing.
+    """
+    stopped: list[Coverage] = []
+    if item.path.relative_to(ROOT).parts[0] not in TRACED:
+        while (measurement := Coverage.current()) is not None:
+            measurement.stop()
+            stopped.append(measurement)
+    try:
+        return (yield)
+    finally:
+        for measurement in reversed(stopped):
+            measurement.start()
 
 
 def _rank(place: str) -> int:
