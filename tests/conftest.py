@@ -19,7 +19,7 @@ TRACED = {"ledger", "consensus", "contracts", "aggregation"}
 line that a whole network or a simulated run happens to pass through is not tested by that."""
 ROOT = Path(__file__).parent
 SHARED = {"walk", "served"}
-"""Fixtures that start a network for a whole session: their tests stay in one process, which starts it once."""
+"""Fixtures that start a network for a whole folder: their tests stay in one process, which starts it once."""
 LONGEST = (
     "simulation/",
     "quorate/test_tampering.py",

@@ -9,13 +9,13 @@ from tests.acceptance.network import Network, running_network
 from tests.acceptance.story import Story, play
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     with running_network(tmp_path_factory.mktemp("acceptance")) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def story(network: Network) -> Story:
     return play(network)
 

@@ -7,7 +7,7 @@ import pytest
 from tests.participant.served import Served, served_network
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with served_network(tmp_path_factory.mktemp("participant")) as running:
         yield running

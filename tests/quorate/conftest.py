@@ -37,7 +37,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
     return Commands()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
     """Return a task that was trained for two rounds on real nodes, by commands alone."""
     with served_network(tmp_path_factory.mktemp("served")) as running:

@@ -9,7 +9,7 @@ import pytest
 from tests.node.rest.served import Served, served_network
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with served_network(tmp_path_factory.mktemp("network")) as running:
         yield running
@@ -21,7 +21,7 @@ def caller(served: Served) -> Iterator[httpx.Client]:
         yield calling
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def document(served: Served) -> dict[str, Any]:
     with served.caller() as calling:
         response = calling.get("/openapi.json")

@@ -42,7 +42,7 @@ def read_layout(served: Served, caller: httpx.Client, **more: str) -> httpx.Resp
     return caller.get(f"/v1/blobs/{served.sites.layout.hex()}", headers=layout_headers(served, **more))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def large(served: Served) -> Digest:
     """Return a large blob that only validators may read."""
     data = random.Random(0).randbytes(LARGE_BYTES)
