@@ -13,6 +13,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from consensus import catch_up
+from consensus.bodies import check_body
 from consensus.messages import (
     Accusation,
     Blocks,
@@ -33,11 +34,14 @@ from consensus.messages import (
 )
 from consensus.ports import Effects, Moment, Send
 from consensus.replica import Follower
+from ledger.encoding import encode
 from ledger.errors import InputError
 from ledger.quantities import Era, Height, ValidatorId
 
 LATER_EXTRA = 8
 """Messages of the next era kept of each validator, besides bodies and votes of two windows."""
+LATER_BYTES_MAX = 16 * 2**20
+"""Most bytes of them, encoded, unless the last one alone has more."""
 
 
 def era_of(message: Message) -> Era | None:
@@ -86,16 +90,34 @@ def on_later(follower: Follower, sender: ValidatorId, now: Moment, out: Effects)
 
 
 def keep_for_next(follower: Follower, sender: ValidatorId, era: Era, message: Message) -> None:
-    """Let a message of the very next era wait for its engine; the oldest of that sender goes beyond the bound.
+    """Let a message of the very next era wait for its engine; beyond a bound that sender's oldest ones go.
+
+    All are bounded by number and by bytes. A body, the only one of any size that an honest validator sends often, is
+    bounded by two windows besides, and makes room before the others: it can be asked for again, and must not push votes
+    out. Raises InvalidBlock for one that is not that of its header. No more is verified: the next set is not known.
 
     Of heartbeats the newest says all: they come for as long as this replica is late, and must not push votes out. What
     has waited says nothing of a round trip.
     """
     if era == follower.context.era + 1:
-        bound = 4 * follower.context.window + LATER_EXTRA
-        kept = follower.later.setdefault(sender, deque(maxlen=bound))
+        if isinstance(message, Proposal):
+            check_body(message.block)
+        kept = follower.later.setdefault(sender, deque())
         if isinstance(message, Status):
-            for earlier in [other for other in kept if isinstance(other, Status)]:
+            for earlier in [other for other in kept if isinstance(other[1], Status)]:
                 kept.remove(earlier)
             message = replace(message, sent=None)
-        kept.append(message)
+        kept.append((len(encode(message)), message))
+        _make_room(kept, follower.context.window)
+
+
+def _make_room(kept: deque[tuple[int, Message]], window: int) -> None:
+    """Drop the oldest messages beyond the bounds, but not the last one."""
+    bodies = [one for one in kept if isinstance(one[1], Proposal)]
+    for oldest in bodies[: -2 * window]:
+        kept.remove(oldest)
+    while len(kept) > 4 * window + LATER_EXTRA:
+        kept.popleft()
+    while len(kept) > 1 and sum(size for size, _ in kept) > LATER_BYTES_MAX:
+        older = (one for one in kept if isinstance(one[1], Proposal) and one is not kept[-1])
+        kept.remove(next(older, kept[0]))

@@ -133,12 +133,12 @@ class Follower:
     head_at: float = 0.0
     """When the head was appended, on the clock that never jumps."""
     catch_up: CatchUp = field(default_factory=CatchUp)
-    later: dict[ValidatorId, deque[Message]] = field(default_factory=dict)
-    """Messages of the next era, for its engine."""
+    later: dict[ValidatorId, deque[tuple[int, Message]]] = field(default_factory=dict)
+    """Messages of the next era, for its engine, each behind its size in bytes."""
 
     def messages_of_next_era(self) -> tuple[tuple[ValidatorId, Message], ...]:
         """Return what waits for the next era, in the order of each sender."""
-        return tuple((sender, message) for sender, kept in self.later.items() for message in kept)
+        return tuple((sender, message) for sender, kept in self.later.items() for _, message in kept)
 
     def is_last(self, header: BlockHeader) -> bool:
         """Return whether a block ends this era; the era's root has ended the one before."""

@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from consensus import eras
 from consensus.engine import Engine
 from consensus.eras import LATER_EXTRA
 from consensus.errors import ProtocolViolation
@@ -12,6 +13,7 @@ from consensus.new_view import verify_view_change
 from consensus.records import CutRecord, decode_record, era_of
 from ledger.blocks import Block
 from ledger.certificates import CertifiedBlock, CommitCertificate
+from ledger.encoding import encode
 from ledger.quantities import Era, Height, ValidatorId, View
 from ledger.votes import Vote, VoteBundle, VoteKind
 from tests.consensus.bench import TIMING, Bench
@@ -79,6 +81,48 @@ def test_what_waits_where_there_is_no_vote_is_bounded_too() -> None:
         bench.receive(1, next_vote(VoteKind.PREPARE, next_block(b"%d" % number), 1))
         bench.receive(9, next_vote(VoteKind.PREPARE, next_block(b"%d" % number), 1))
     assert [sender for sender, _ in bench.machine.later] == [1] * (4 + LATER_EXTRA)
+
+
+@pytest.mark.parametrize("who", [0, 9], ids=["engine", "learner"])
+def test_a_body_that_waits_is_that_of_its_header(who: int) -> None:
+    bench = Bench(FORGE, who)
+    with pytest.raises(ProtocolViolation, match="transactions of block 2"):
+        bench.receive(1, Proposal(block=replace(next_block(), transactions=(b"other",))))
+    assert not bench.machine.later
+
+
+@pytest.mark.parametrize("who", [0, 9], ids=["engine", "learner"])
+def test_bodies_that_wait_are_those_of_two_windows_and_push_no_vote_out(who: int) -> None:
+    bench = Bench(FORGE, who)
+    votes = [next_vote(VoteKind.PREPARE, next_block(b"%d" % number), 1) for number in range(2 + LATER_EXTRA)]
+    bodies = [Proposal(block=next_block(b"%d" % number)) for number in range(3 * LATER_EXTRA)]
+    bench.receive(1, *votes, *bodies)
+    assert [message for _, message in bench.machine.later] == [*votes, *bodies[-2:]]
+
+
+@pytest.mark.parametrize("who", [0, 9], ids=["engine", "learner"])
+def test_what_waits_is_bounded_by_bytes_of_each_sender_and_old_bodies_go_first(
+    who: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = replace_era(FORGE.view_change(1, 1))
+    large = [Proposal(block=next_block(bytes([number]) * 600)) for number in range(3)]
+    monkeypatch.setattr(eras, "LATER_BYTES_MAX", len(encode(change)) + len(encode(large[0])))
+    bench = Bench(FORGE, who)
+    bench.receive(2, large[0])
+    bench.receive(1, change, *large[:2])
+    assert bench.machine.later == ((2, large[0]), (1, change), (1, large[1])), "each sender has its own"
+    bench.receive(1, *[change] * 9)
+    kept = [message for sender, message in bench.machine.later if sender == 1]
+    assert kept
+    assert set(map(type, kept)) == {ViewChange}, "also of what is no body"
+    assert sum(len(encode(message)) for message in kept) <= eras.LATER_BYTES_MAX
+    monkeypatch.setattr(eras, "LATER_BYTES_MAX", 100)
+    bench.receive(1, large[2])
+    assert [message for sender, message in bench.machine.later if sender == 1] == [large[2]], "the newest has room"
+
+
+def replace_era(change: ViewChange) -> ViewChange:
+    return replace(change, payload=replace(change.payload, era=Era(1)))
 
 
 def _of_era(era: int) -> CommitCertificate:

@@ -3,8 +3,9 @@
 from consensus.bodies import ASKED_MAX, VOTED_WINDOWS_MAX
 from consensus.changing import VIEWS_KEPT_MAX
 from consensus.engine import Engine
-from consensus.eras import LATER_EXTRA
+from consensus.eras import LATER_BYTES_MAX, LATER_EXTRA
 from consensus.learner import Learner
+from consensus.messages import Proposal
 from consensus.replica import Replica
 from consensus.tally import VIEWS_AHEAD, VIEWS_BEHIND, WINDOWS_AHEAD
 from consensus.witness import OFFENCES_MAX
@@ -28,8 +29,12 @@ def sizes(machine: Engine | Learner) -> dict[str, tuple[int, int]]:
     """Return how much an engine or a learner holds of each kind, and how much it may."""
     follower = machine._follower if isinstance(machine, Learner) else machine._replica
     members, window = follower.context.validators.size, follower.context.window
-    later = sum(map(len, follower.later.values()))
-    held = {"messages for the next era": (later, members * (4 * window + LATER_EXTRA))}
+    waiting = [one for kept in follower.later.values() for one in kept]
+    held = {
+        "messages for the next era": (len(waiting), members * (4 * window + LATER_EXTRA)),
+        "bytes for the next era": (sum(size for size, _ in waiting), members * LATER_BYTES_MAX),
+        "bodies for the next era": (sum(isinstance(one, Proposal) for _, one in waiting), members * 2 * window),
+    }
     return held | (_sizes_of_votes(follower) if isinstance(follower, Replica) else {})
 
 
