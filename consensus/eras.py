@@ -96,19 +96,19 @@ def keep_for_next(follower: Follower, sender: ValidatorId, era: Era, message: Me
     bounded by two windows besides, and makes room before the others: it can be asked for again, and must not push votes
     out. Raises InvalidBlock for one that is not that of its header. No more is verified: the next set is not known.
 
-    Of heartbeats the newest says all: they come for as long as this replica is late, and must not push votes out. What
-    has waited says nothing of a round trip.
+    Of heartbeats the newest says all, and waits apart: they come for as long as this replica is late. What has waited
+    says nothing of a round trip.
     """
-    if era == follower.context.era + 1:
-        if isinstance(message, Proposal):
-            check_body(message.block)
-        kept = follower.later.setdefault(sender, deque())
-        if isinstance(message, Status):
-            for earlier in [other for other in kept if isinstance(other[1], Status)]:
-                kept.remove(earlier)
-            message = replace(message, sent=None)
-        kept.append((len(encode(message)), message))
-        _make_room(kept, follower.context.window)
+    if era != follower.context.era + 1:
+        return
+    if isinstance(message, Status):
+        follower.later_status[sender] = replace(message, sent=None)
+        return
+    if isinstance(message, Proposal):
+        check_body(message.block)
+    kept = follower.later.setdefault(sender, deque())
+    kept.append((len(encode(message)), message))
+    _make_room(kept, follower.context.window)
 
 
 def _make_room(kept: deque[tuple[int, Message]], window: int) -> None:

@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from consensus.bodies import Bodies
-from consensus.messages import Choice, Message, NewView, ViewChange
+from consensus.messages import Choice, Message, NewView, Status, ViewChange
 from consensus.new_view import EraContext
 from consensus.pace import Pace
 from consensus.ports import ALL_BLOCKS, Application, Effects, Event, Timing
@@ -135,10 +135,13 @@ class Follower:
     catch_up: CatchUp = field(default_factory=CatchUp)
     later: dict[ValidatorId, deque[tuple[int, Message]]] = field(default_factory=dict)
     """Messages of the next era, for its engine, each behind its size in bytes."""
+    later_status: dict[ValidatorId, Status] = field(default_factory=dict)
+    """The newest heartbeats of the next era."""
 
     def messages_of_next_era(self) -> tuple[tuple[ValidatorId, Message], ...]:
-        """Return what waits for the next era, in the order of each sender."""
-        return tuple((sender, message) for sender, kept in self.later.items() for _, message in kept)
+        """Return what waits for the next era, in the order of each sender; heartbeats last."""
+        waiting = ((sender, message) for sender, kept in self.later.items() for _, message in kept)
+        return (*waiting, *self.later_status.items())
 
     def is_last(self, header: BlockHeader) -> bool:
         """Return whether a block ends this era; the era's root has ended the one before."""

@@ -66,13 +66,19 @@ def test_what_waits_is_bounded_by_sender_and_only_of_the_next_era() -> None:
     assert len(bench.engine.later) == 4 + LATER_EXTRA
 
 
-def test_heartbeats_push_no_vote_out_of_what_waits() -> None:
-    bench = Bench(FORGE, 0)
-    vote = next_vote(VoteKind.PREPARE, next_block(), 1)
-    bench.receive(1, vote)
+@pytest.mark.parametrize("who", [0, 9], ids=["engine", "learner"])
+def test_heartbeats_push_no_vote_out_of_what_waits_nor_votes_a_heartbeat(who: int) -> None:
+    bench = Bench(FORGE, who)
+    votes = [next_vote(VoteKind.PREPARE, next_block(b"%d" % number), 1) for number in range(4 + LATER_EXTRA)]
+    bench.receive(1, *votes)
     for head in range(3 * LATER_EXTRA):
-        bench.receive(1, Status(era=Era(1), view=View(0), head=Height(head)))
-    assert bench.engine.later == ((1, vote), (1, Status(era=Era(1), view=View(0), head=Height(3 * LATER_EXTRA - 1))))
+        bench.receive(1, Status(era=Era(1), view=View(0), head=Height(head), sent=1))
+    newest = Status(era=Era(1), view=View(0), head=Height(3 * LATER_EXTRA - 1))
+    assert [message for _, message in bench.machine.later] == [*votes, newest]
+    more = [next_vote(VoteKind.COMMIT, next_block(b"%d" % number), 1) for number in range(4 + LATER_EXTRA)]
+    bench.receive(1, *more)
+    bench.receive(2, votes[0])
+    assert bench.machine.later == (*((1, vote) for vote in more), (2, votes[0]), (1, newest))
 
 
 def test_what_waits_where_there_is_no_vote_is_bounded_too() -> None:

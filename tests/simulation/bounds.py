@@ -32,6 +32,7 @@ def sizes(machine: Engine | Learner) -> dict[str, tuple[int, int]]:
     waiting = [one for kept in follower.later.values() for one in kept]
     held = {
         "messages for the next era": (len(waiting), members * (4 * window + LATER_EXTRA)),
+        "heartbeats of the next era": (len(follower.later_status), members),
         "bytes for the next era": (sum(size for size, _ in waiting), members * LATER_BYTES_MAX),
         "bodies for the next era": (sum(isinstance(one, Proposal) for _, one in waiting), members * 2 * window),
     }
