@@ -49,20 +49,10 @@ def on_status(replica: Replica, sender: ValidatorId, status: Status, now: Moment
 
 
 def note_head(replica: Follower, sender: ValidatorId, head: Height) -> None:
-    """Remember how high a validator's head is said to be; such hints never fall."""
+    """Remember how high a validator's head is, as it says or its vote shows; such hints never fall."""
     state = replica.catch_up
     state.heads[sender] = max(head, state.heads.get(sender, Height(0)))
     state.highest = max(head, state.highest)
-
-
-def note_certified(replica: Replica, certificate: CommitCertificate) -> None:
-    """Take a verified certificate for a claim of its signers: what they decided is not what this primary owes us.
-
-    Heartbeats say the same, but may come later than a view ends.
-    """
-    for commit in certificate.commits:
-        if commit.validator != replica.id:
-            note_head(replica, commit.validator, certificate.height)
 
 
 def certain_head(replica: Follower) -> Height:
@@ -73,8 +63,13 @@ def certain_head(replica: Follower) -> Height:
 
 
 def is_behind(replica: Follower) -> bool:
-    """Return whether so many peers claim a higher head that one of them is honest."""
-    return replica.catch_up.highest > replica.head.height and certain_head(replica) > replica.head.height
+    """Return whether something is known to be decided that is not appended here: that is no fault of the primary.
+
+    Its certificate says so, or so many peers claim a higher head that one of them is honest; heartbeats may come later
+    than a view ends.
+    """
+    head, state = replica.head.height, replica.catch_up
+    return state.certified > head or (state.highest > head and certain_head(replica) > head)
 
 
 def serving(replica: Follower) -> list[ValidatorId]:
@@ -117,9 +112,19 @@ def _leaves_it_to_a_snapshot(replica: Follower, now: Moment) -> bool:
     return waits or certain_head(replica) > replica.head.height + most
 
 
-def ask_for_missing(replica: Replica, digest: Digest, certified: Height, now: Moment, out: Effects) -> None:
-    """Ask for a body that a certificate names; from far behind, for blocks from the head on."""
-    if certified > replica.head.height + replica.context.window:
+def ask_for_missing(
+    replica: Replica, digest: Digest, certificate: CommitCertificate, now: Moment, out: Effects
+) -> None:
+    """Ask for a body that a verified certificate needs; from far behind, for blocks from the head on.
+
+    Whoever commits has appended all but a window below, so that its signers can be asked before they tell their heads.
+    """
+    window = replica.context.window
+    replica.catch_up.certified = max(certificate.height, replica.catch_up.certified)
+    if certificate.height > replica.head.height + window:
+        for commit in certificate.commits:
+            if commit.validator != replica.id:
+                note_head(replica, commit.validator, Height(certificate.height - window))
         ask_if_behind(replica, now, out)
     else:
         ask_for_body(replica, digest, now, out, first=None)

@@ -100,7 +100,7 @@ class Engine:
 
     @property
     def is_behind(self) -> bool:
-        """Whether f+1 peers claim a higher head."""
+        """Whether f+1 peers claim a higher head, or a certificate is here of a block that is not."""
         return catch_up.is_behind(self._replica)
 
     @property

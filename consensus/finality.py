@@ -62,8 +62,7 @@ def _blocks_up_to(replica: Replica, certificate: CommitCertificate, now: Moment,
     while height > replica.head.height:
         block = replica.bodies.get(digest)
         if block is None:
-            catch_up.note_certified(replica, certificate)
-            catch_up.ask_for_missing(replica, digest, certificate.height, now, out)
+            catch_up.ask_for_missing(replica, digest, certificate, now, out)
             return []
         own = replica.tally.committed_at(height, digest, quorum=quorum) if chain else certificate
         chain.append(CertifiedBlock(block=block, certificate=own))

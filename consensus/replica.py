@@ -77,9 +77,11 @@ class CatchUp:
     """What peers are asked for."""
 
     heads: dict[ValidatorId, Height] = field(default_factory=dict)
-    """Heads that peers claim: hints that may not fall."""
+    """Heads that peers claim, or must have had to vote as they did: hints that may not fall."""
     highest: Height = field(default=Height(0))
     """The highest of them."""
+    certified: Height = field(default=Height(0))
+    """Greatest height of a verified certificate whose block could not be appended when it was looked at."""
     bases: dict[ValidatorId, Height] = field(default_factory=dict)
     """Heights up to which peers say that they have no blocks."""
     blocks_behind_max: int | None = None

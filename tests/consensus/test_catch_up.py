@@ -212,6 +212,26 @@ def test_the_view_timer_waits_while_what_is_certified_cannot_be_appended() -> No
     assert bench.height == 3
 
 
+def test_a_certificate_that_overtakes_its_body_is_no_claim_of_its_signers() -> None:
+    """They have committed, not appended; and one question for the body is enough."""
+    bench = Bench(FORGE, 0)
+    bench.now = 10.0
+    bench.receive(1, Finality(certificate=FORGE.certificate(CHAIN[0].header)))
+    assert [send.message for send in bench.sent] == [FetchBody(digest=CHAIN[0].digest)]
+    assert bench.engine.is_behind
+    assert (bench.engine.peer_heads, bench.engine.certain_head, bench.engine.peers_serving) == ({}, 0, [])
+    bench.receive(1, Proposal(block=CHAIN[0]))
+    assert bench.height == 1
+    assert not bench.engine.is_behind
+
+
+def test_who_committed_far_above_had_appended_all_but_a_window_below() -> None:
+    bench = Bench(FORGE, 0)
+    bench.receive(3, Finality(certificate=FORGE.certificate(CHAIN[3].header)))
+    assert bench.engine.peer_heads == dict.fromkeys((1, 2), 4 - FORGE.window)
+    assert asked(bench) == [1]
+
+
 def test_a_liar_does_not_use_up_the_questions_for_a_new_view() -> None:
     bench = Bench(FORGE, 0)
     bench.receive(3, status(0, view=1_000_000))
