@@ -191,6 +191,7 @@ def test_b15_a_liar_does_not_hold_up_the_view_timer() -> None:
 
 def test_the_view_timer_waits_while_a_replica_is_behind() -> None:
     bench = asking(peer=1, head=2**62)
+    bench.agreeing = 2
     bench.receive(2, status(2**62))
     bench.submit(b"item")
     for _ in range(12):
@@ -199,17 +200,21 @@ def test_the_view_timer_waits_while_a_replica_is_behind() -> None:
 
 
 def test_the_view_timer_waits_while_what_is_certified_cannot_be_appended() -> None:
-    """Heartbeats come once a second, and whoever begins an era late would leave its view alone, and for long."""
-    bench = Bench(FORGE, 0)
+    """Heartbeats come once a second, and whoever begins an era late would complain of a good primary.
+
+    With f others it would end its view.
+    """
+    bench = Bench(FORGE, 0, agreeing=2)
     bench.submit(b"item")
-    bench.receive(1, Finality(certificate=FORGE.certificate(CHAIN[2].header)))
+    bench.receive(1, Finality(certificate=FORGE.certificate(CHAIN[0].header)))
     for _ in range(12):
         bench.tick(0.1)
     assert bench.engine.view == 0
-    peer = asked(bench)[0]
-    assert peer is not None
-    bench.receive(peer, chain(0, 1, 2))
-    assert bench.height == 3
+    bench.receive(1, Proposal(block=CHAIN[0]))
+    assert bench.height == 1
+    for _ in range(24):
+        bench.tick(0.1)
+    assert bench.engine.view == 1, "the item is still pending"
 
 
 def test_a_certificate_that_overtakes_its_body_is_no_claim_of_its_signers() -> None:
@@ -230,6 +235,8 @@ def test_who_committed_far_above_had_appended_all_but_a_window_below() -> None:
     bench.receive(3, Finality(certificate=FORGE.certificate(CHAIN[3].header)))
     assert bench.engine.peer_heads == dict.fromkeys((1, 2), 4 - FORGE.window)
     assert asked(bench) == [1]
+    bench.receive(1, chain(0, 1, 2, 3))
+    assert bench.height == 4
 
 
 def test_a_liar_does_not_use_up_the_questions_for_a_new_view() -> None:
