@@ -71,7 +71,7 @@ class NodeMetrics(Collector):
         gauges: dict[str, tuple[str, float]] = {
             "quorate_consensus_height": ("Height of the appended head.", status.height),
             "quorate_consensus_view": ("View of the engine.", status.view),
-            "quorate_consensus_behind": ("1 while f+1 peers claim a higher head.", status.behind),
+            "quorate_consensus_behind": ("1 while a decided block is known to be missing here.", status.behind),
             "quorate_mempool_transactions": ("Transactions that wait to be ordered.", status.mempool_transactions),
             "quorate_mempool_bytes": ("Bytes of the transactions that wait.", status.mempool_bytes),
             "quorate_consensus_base": ("Height up to which there are no blocks here.", status.base),

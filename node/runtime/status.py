@@ -74,7 +74,7 @@ class NodeStatus:
     active: bool
     """Whether the view was entered; false while changing it."""
     behind: bool
-    """Whether f+1 peers claim a higher head."""
+    """Whether f+1 peers claim a higher head, or a certificate is here of a block that is not."""
     mempool_transactions: int
     mempool_bytes: int
     blob_bytes: int

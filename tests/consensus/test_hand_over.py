@@ -19,6 +19,7 @@ from ledger.votes import Vote, VoteBundle, VoteKind
 from tests.consensus.bench import TIMING, Bench
 from tests.consensus.cluster import Cluster
 from tests.consensus.forge import Forge
+from tests.simulation.bounds import sizes
 from tests.simulation.chain import vote_key
 
 FORGE = Forge()
@@ -104,6 +105,14 @@ def test_bodies_that_wait_are_those_of_two_windows_and_push_no_vote_out(who: int
     bodies = [Proposal(block=next_block(b"%d" % number)) for number in range(3 * LATER_EXTRA)]
     bench.receive(1, *votes, *bodies)
     assert [message for _, message in bench.machine.later] == [*votes, *bodies[-2:]]
+    size = sum(len(encode(message)) for message in [*votes, *bodies[-2:]])
+    held = {name: held for name, (held, _) in sizes(bench.machine).items() if "next era" in name}
+    assert held == {
+        "messages for the next era": 4 + LATER_EXTRA,
+        "heartbeats of the next era": 0,
+        "bytes for the next era": size,
+        "bodies for the next era": 2,
+    }, "what the simulator's bounds go by"
 
 
 @pytest.mark.parametrize("who", [0, 9], ids=["engine", "learner"])
