@@ -12,12 +12,11 @@ from tests.simulation import memo, troubles
 from tests.simulation.bounds import check_bounds
 from tests.simulation.families import draw
 from tests.simulation.node import Node
-from tests.simulation.shapes import Errand, Shape, Trouble, Villain
+from tests.simulation.shapes import FAULTY_SECONDS, Errand, Shape, Trouble, Villain
 from tests.simulation.view_liars import VIEW_LIARS
 from tests.simulation.violation import Violation
 from tests.simulation.world import World
 
-FAULTY_SECONDS = 8.0
 HEALED_SECONDS = 60.0
 SLOW_SECONDS = 0.9
 """How long a slow primary sits on its proposals; the view timeout of a run is one second."""
