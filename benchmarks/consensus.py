@@ -30,8 +30,8 @@ from quorate.ports import free_ports
 
 CLIENTS = (1, 16, 128, 1_024)
 WINDOWS = (1, 4, 16, 64)
-BATCHING = 16
-"""Clients over REST that have as many transactions on their way as the most of the others, in batches."""
+SUBMITTERS = 16
+"""Clients over REST that have as many transactions on their way as the most of the others, several in each request."""
 SINGLE = "one transaction a block, window"
 RUN_SECONDS_MAX = 90.0
 """What starting, warming up and ending may take beside the time that is measured; a run that hangs ends the whole."""
@@ -230,7 +230,11 @@ def main() -> None:
         ]
         rows.append(
             measure_rest(
-                _fresh(folder, "batches"), BATCHING, seconds, os.environ | ENVIRONMENT, batch=1_024 // BATCHING
+                _fresh(folder, "submissions"),
+                SUBMITTERS,
+                seconds,
+                os.environ | ENVIRONMENT,
+                per_request=1_024 // SUBMITTERS,
             )
         )
         rows += [peer(folder, clients, seconds) for clients in options.clients]

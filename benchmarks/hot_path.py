@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.breakdown import Sampler
 from benchmarks.consortium import Consortium, make_consortium
-from benchmarks.load import enrolments, submissions
+from benchmarks.load import enrolments, updates
 from consensus.ports import Send
 from contracts.chain import ExecutedBlock
 from ledger.parameters import ChainParameters
@@ -161,7 +161,7 @@ def main() -> None:
         count = min(options.count, max(200, concurrent * 20))
         with tempfile.TemporaryDirectory(dir=".") as folder:
             consortium = make_consortium(Path(folder), parameters=parameters)
-            make = enrolments if options.accepted else submissions
+            make = enrolments if options.accepted else updates
             sampler = Sampler()
             raws = make(consortium.genesis, consortium.authors)
             wall = time.perf_counter()

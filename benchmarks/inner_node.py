@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.breakdown import Sampler
-from benchmarks.load import enrolments, submissions
+from benchmarks.load import enrolments, updates
 from benchmarks.results import Sample
 from node.config import load
 from node.garbage import long_lived
@@ -48,7 +48,7 @@ async def run(home: Home, clients: int, seconds: float, *, accepted: bool) -> No
     node = Node(home, configuration)
     genesis = node.member.genesis
     authors = {file.name: Home(file).load_key(KeyPurpose.OPERATOR) for file in sorted(home.path.parent.glob("site-*"))}
-    make = enrolments if accepted else submissions
+    make = enrolments if accepted else updates
     raws = itertools.chain(list(itertools.islice(make(genesis, authors), int(seconds * 3_000) if clients else 0)))
     with long_lived():
         await measure(node, raws, clients, seconds)

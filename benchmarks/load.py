@@ -15,7 +15,7 @@ TRANSACTION_BYTES = 256
 VALID_UNTIL = Height(9_000)
 
 
-def submissions(genesis: Genesis, authors: Mapping[str, SigningKey]) -> Iterator[bytes]:
+def updates(genesis: Genesis, authors: Mapping[str, SigningKey]) -> Iterator[bytes]:
     """Yield updates for a task that does not exist: judged, refused (U1), recorded; one key of state each."""
     for number, key in enumerate(itertools.cycle(authors.values())):
         body = SubmitUpdate(

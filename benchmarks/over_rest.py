@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from benchmarks.consortium import Consortium
-from benchmarks.load import submissions
+from benchmarks.load import updates
 from benchmarks.results import Row, Sample, quantile
 from ledger.encoding import encode
 from node.config import load
-from node.rest.batches import Batch
+from node.rest.submissions import Submissions
 
 WARM_SECONDS = 1.0
 WAIT_MS = 30_000
@@ -26,7 +26,7 @@ READY_SECONDS_MAX = 90.0
 
 
 def measure_rest(
-    consortium: Consortium, clients: int, seconds: float, environment: Mapping[str, str], *, batch: int = 1
+    consortium: Consortium, clients: int, seconds: float, environment: Mapping[str, str], *, per_request: int = 1
 ) -> Row:
     """Start the validators, measure with so many transactions in each request, and end them."""
     processes = []
@@ -35,7 +35,7 @@ def measure_rest(
         log = (home.path / "node.log").open("ab")
         processes.append(subprocess.Popen(command, stdout=log, stderr=log, env=dict(environment)))
     try:
-        return asyncio.run(_measure(consortium, clients, seconds, [process.pid for process in processes], batch))
+        return asyncio.run(_measure(consortium, clients, seconds, [process.pid for process in processes], per_request))
     finally:
         for process in processes:
             process.terminate()
@@ -43,7 +43,7 @@ def measure_rest(
             process.wait(30)
 
 
-async def _measure(consortium: Consortium, clients: int, seconds: float, pids: list[int], batch: int) -> Row:
+async def _measure(consortium: Consortium, clients: int, seconds: float, pids: list[int], per_request: int) -> Row:
     listens = [load(home.configuration, environment={}).configuration.rest.listen for home in consortium.homes]
     addresses = [(host, int(port)) for host, _, port in (listen.rpartition(":") for listen in listens)]
     async with asyncio.timeout(READY_SECONDS_MAX):
@@ -51,11 +51,11 @@ async def _measure(consortium: Consortium, clients: int, seconds: float, pids: l
             while not await _is_ready(address):
                 await asyncio.sleep(0.1)
     count = int(seconds * 2_500)
-    raws = iter(list(itertools.islice(submissions(consortium.genesis, consortium.authors), count)))
+    raws = iter(list(itertools.islice(updates(consortium.genesis, consortium.authors), count)))
     begin = time.monotonic() + WARM_SECONDS
     sample = Sample(begin=begin, end=begin + seconds)
     running = [
-        asyncio.create_task(_client(addresses[number % len(addresses)], raws, sample, batch))
+        asyncio.create_task(_client(addresses[number % len(addresses)], raws, sample, per_request))
         for number in range(clients)
     ]
     await asyncio.sleep(WARM_SECONDS)
@@ -65,7 +65,7 @@ async def _measure(consortium: Consortium, clients: int, seconds: float, pids: l
     cpu = sum(map(_cpu, pids)) - cpu
     await asyncio.gather(*running)
     return Row(
-        system="node over REST" if batch == 1 else f"node over REST, {batch} a request",
+        system="node over REST" if per_request == 1 else f"node over REST, {per_request} a request",
         clients=clients,
         blocks_per_s=blocks / seconds,
         tx_per_s=len(sample.latencies_ms) / seconds,
@@ -76,12 +76,12 @@ async def _measure(consortium: Consortium, clients: int, seconds: float, pids: l
     )
 
 
-async def _client(address: tuple[str, int], raws: Iterator[bytes], sample: Sample, batch: int) -> None:
+async def _client(address: tuple[str, int], raws: Iterator[bytes], sample: Sample, per_request: int) -> None:
     reader, writer = await asyncio.open_connection(*address)
-    path = "transactions" if batch == 1 else "batches"
-    while time.monotonic() < sample.end and (chosen := tuple(itertools.islice(raws, batch))):
+    path = "transactions" if per_request == 1 else "submissions"
+    while time.monotonic() < sample.end and (chosen := tuple(itertools.islice(raws, per_request))):
         began = time.monotonic()
-        body = chosen[0] if batch == 1 else encode(Batch(transactions=chosen))
+        body = chosen[0] if per_request == 1 else encode(Submissions(transactions=chosen))
         head = (
             f"POST /v1/{path}?wait={WAIT_MS} HTTP/1.1\r\nHost: {address[0]}\r\n"
             f"Content-Type: application/msgpack\r\nContent-Length: {len(body)}\r\n\r\n"

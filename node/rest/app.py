@@ -1,10 +1,12 @@
 """The application: routes by noun, one envelope around them, one form for every refusal."""
 
+import asyncio
+
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 
 from node.config import LimitsSection, RestSection
-from node.rest import batches, blobs, blocks, health, members, openapi, tasks, transactions
+from node.rest import blobs, blocks, health, members, openapi, submissions, tasks, transactions
 from node.rest.calls import HeldCalls, Slots
 from node.rest.context import RestContext
 from node.rest.envelope import Envelope
@@ -36,9 +38,10 @@ def create_app(api: NodeApi, section: RestSection, limits: LimitsSection) -> Fas
         held=HeldCalls(),
         requests=Slots("requests", section.requests_concurrent_max),
         uploads=Slots("uploads", limits.uploads_concurrent_max),
+        admitting=asyncio.Lock(),
     )
     app.state.context = context
-    for part in (health, blocks, transactions, batches, tasks, members, blobs, openapi):
+    for part in (health, blocks, transactions, submissions, tasks, members, blobs, openapi):
         app.include_router(part.router)
     add_handlers(app)
     app.add_middleware(Envelope, api=api, requests=context.requests)

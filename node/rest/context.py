@@ -1,5 +1,6 @@
 """What every route works with."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -20,6 +21,8 @@ class RestContext:
     held: HeldCalls
     requests: Slots
     uploads: Slots
+    admitting: asyncio.Lock
+    """Held while the transactions of one request are admitted: many requests at once leave the loop its turns."""
 
     def seconds(self, wait: int | None) -> float:
         """Return how long a call with `?wait=` (milliseconds) is held."""

@@ -71,22 +71,28 @@ TransactionOutcome = _answer(
     entry=(noun_model(TransactionEntry) | None, None),
     proof=(Annotated[str | None, Field(description="Canonical EntryProof in hexadecimal.")], None),
 )
-BatchResult = _answer(
-    "BatchResult",
-    "What became of one transaction of a batch: its standing, or the problem that it is refused with.",
+SubmissionResult = _answer(
+    "SubmissionResult",
+    "What became of one transaction of several: its standing, or the problem that it has.",
     _FINAL,
     **{
         **_STANDING,
         "id": (HexDigest | None, None),
-        "status": Literal["pending", "final", "refused"],
+        "status": Annotated[
+            Literal["pending", "final", "refused", "unknown"],
+            Field(
+                description="Refused: it was not taken in. Unknown: it was, and is not appended, nor waits here any "
+                "more; until its `valid_until` other validators may still order it."
+            ),
+        ],
         "problem": (Problem | None, None),
     },
 )
-BatchOutcome = _answer(
-    "BatchOutcome",
-    "What became of the transactions of a batch, in its order.",
+SubmissionResults = _answer(
+    "SubmissionResults",
+    "What became of the transactions of a request, in its order.",
     {"results": [_FINAL]},
-    results=list[BatchResult],  # type: ignore[valid-type]
+    results=list[SubmissionResult],  # type: ignore[valid-type]
 )
 IdentifiedEntry = _answer(
     "IdentifiedEntry",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import pytest
 from fastapi import FastAPI
 
 from contracts import queries
@@ -107,6 +108,14 @@ async def _serve(folder: Path, started: Future[Served], ending: threading.Event)
 def _is_decided(network: InProcessNetwork) -> bool:
     records = [queries.round_record(node.chain.state, TASK, RoundNumber(1)) for node in network.nodes]
     return all(record is not None and record.status is RoundStatus.DECIDED for record in records)
+
+
+def stall(served: Served, patch: pytest.MonkeyPatch) -> None:
+    """Let nothing of the first node's loop reach a block: what is submitted there stays pending."""
+    node = served.network.nodes[0]
+    patch.setattr(node.loop, "poke", lambda: None)
+    patch.setattr(node._gossip, "_poke", lambda: None)
+    patch.setattr(node._gossip, "_broadcast", lambda _: None)
 
 
 def checked(response: httpx.Response, model: type[Answer], *, status: int = 200) -> dict[str, Any]:

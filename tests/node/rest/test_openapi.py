@@ -17,7 +17,7 @@ METHODS = {
     "/v1/blocks": {"get"},
     "/v1/blocks/{height}": {"get"},
     "/v1/transactions": {"post"},
-    "/v1/batches": {"post"},
+    "/v1/submissions": {"post"},
     "/v1/transactions/{id}": {"get"},
     "/v1/tasks": {"get"},
     "/v1/tasks/{task}": {"get"},
@@ -117,7 +117,7 @@ def test_bodies_name_their_form(document: dict[str, Any]) -> None:
     }
     assert bodies == {
         ("/v1/transactions", "post"): ["application/msgpack"],
-        ("/v1/batches", "post"): ["application/msgpack"],
+        ("/v1/submissions", "post"): ["application/msgpack"],
         ("/v1/blobs/{digest}", "put"): ["application/octet-stream"],
     }
 

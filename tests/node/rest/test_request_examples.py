@@ -12,8 +12,8 @@ from ledger.encoding import decode
 from ledger.hashing import sha256
 from ledger.transactions import SignedTransaction
 from node.config import RestSection
-from node.rest.batches import Batch
 from node.rest.media import MSGPACK, OCTETS, decode_statement
+from node.rest.submissions import Submissions
 from tests.node.rest.served import Served, operations, refused
 
 KINDS = {"string": str, "integer": int, "boolean": bool, "null": type(None)}
@@ -108,7 +108,7 @@ def test_every_body_has_examples_that_its_schema_admits(document: dict[str, Any]
 
 def test_the_examples_are_what_a_node_of_their_chain_would_take(document: dict[str, Any]) -> None:
     raw = body_example(document["paths"]["/v1/transactions"]["post"])
-    assert decode(body_example(document["paths"]["/v1/batches"]["post"]), Batch).transactions == (raw,)
+    assert decode(body_example(document["paths"]["/v1/submissions"]["post"]), Submissions).transactions == (raw,)
     signed = decode(raw, SignedTransaction)
     chain_id = signed.transaction.chain_id
     signed.verify(chain_id=chain_id)
@@ -145,7 +145,7 @@ def test_a_node_of_another_chain_refuses_the_examples_for_their_chain_only(
     signed = set()
     for path, method, operation in operations(document):
         response = call(served, document, path, method, operation)
-        if path == "/v1/batches":
+        if path == "/v1/submissions":
             assert [result["problem"]["code"] for result in response.json()["results"]] == ["wrong-chain"]
         elif operation.get("security") or "requestBody" in operation:
             refused(response, "wrong-chain", status=response.status_code)

@@ -1,7 +1,6 @@
 """Routes of transactions: what is taken in, what is refused, what becomes of it."""
 
 import asyncio
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -16,7 +15,7 @@ from node.rest import record_schemas
 from node.rest.media import MSGPACK
 from tests.consortium import consortium, signing_key
 from tests.network import signed
-from tests.node.rest.served import Served, checked, refused
+from tests.node.rest.served import Served, checked, refused, stall
 
 HEADERS = {"Content-Type": "application/msgpack"}
 
@@ -78,14 +77,8 @@ def test_a_contract_refuses_with_a_receipt_not_with_a_problem(served: Served, ca
 
 
 @pytest.fixture
-def stalled(served: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let nothing of the first node's loop reach a block: what is submitted there stays pending."""
-    node = served.network.nodes[0]
-    with monkeypatch.context() as patch:
-        patch.setattr(node.loop, "poke", lambda: None)
-        patch.setattr(node._gossip, "_poke", lambda: None)
-        patch.setattr(node._gossip, "_broadcast", lambda _: None)
-        yield
+def stalled(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    stall(served, monkeypatch)
 
 
 @pytest.mark.usefixtures("stalled")
