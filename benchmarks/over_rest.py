@@ -6,6 +6,7 @@ same two cores.
 
 import asyncio
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -78,29 +79,49 @@ async def _measure(consortium: Consortium, clients: int, seconds: float, pids: l
 
 async def _client(address: tuple[str, int], raws: Iterator[bytes], sample: Sample, per_request: int) -> None:
     reader, writer = await asyncio.open_connection(*address)
-    path = "transactions" if per_request == 1 else "submissions"
-    while time.monotonic() < sample.end and (chosen := tuple(itertools.islice(raws, per_request))):
-        began = time.monotonic()
-        body = chosen[0] if per_request == 1 else encode(Submissions(transactions=chosen))
-        head = (
-            f"POST /v1/{path}?wait={WAIT_MS} HTTP/1.1\r\nHost: {address[0]}\r\n"
-            f"Content-Type: application/msgpack\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        writer.write(head.encode() + body)
-        status, _ = await _answer(reader)
-        for _ in chosen if status == 200 else ():
-            sample.add(began, time.monotonic())
-    writer.close()
+    try:
+        while time.monotonic() < sample.end and (chosen := tuple(itertools.islice(raws, per_request))):
+            began = time.monotonic()
+            writer.write(_request(address[0], chosen, single=per_request == 1))
+            _, _, answer = await _answer(reader)
+            ended = time.monotonic()
+            for _ in range(_count_final(answer)):
+                sample.add(began, ended)
+    finally:
+        writer.close()
+        await writer.wait_closed()
 
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
+def _request(host: str, chosen: tuple[bytes, ...], *, single: bool) -> bytes:
+    path = "transactions" if single else "submissions"
+    body = chosen[0] if single else encode(Submissions(transactions=chosen))
+    head = (
+        f"POST /v1/{path}?wait={WAIT_MS} HTTP/1.1\r\nHost: {host}\r\n"
+        f"Content-Type: application/msgpack\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def _count_final(answer: bytes) -> int:
+    """Return how many transactions an answer says are final; raises ValueError for one that is neither that nor waits.
+
+    A problem document counts as one: its status is a number.
+    """
+    found = json.loads(answer)
+    statuses = [result["status"] for result in found.get("results", [found])]
+    if set(statuses) - {"final", "pending"}:
+        raise ValueError(f"answer: expected transactions that are final or wait, got {found}")
+    return statuses.count("final")
+
+
+async def _answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
     lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
-    await reader.readexactly(int(fields.get("content-length", "0")))
-    return int(lines[0].split()[1]), fields
+    content = await reader.readexactly(int(fields.get("content-length", "0")))
+    return int(lines[0].split()[1]), fields, content
 
 
-async def _ask(address: tuple[str, int], path: str) -> tuple[int, dict[str, str]]:
+async def _ask(address: tuple[str, int], path: str) -> tuple[int, dict[str, str], bytes]:
     reader, writer = await asyncio.open_connection(*address)
     writer.write(f"GET {path} HTTP/1.1\r\nHost: {address[0]}\r\n\r\n".encode())
     try:
