@@ -24,7 +24,7 @@ SECONDS = (2.0, 3.0, 5.0, 8.0)
 """How long faults last in `mixed` and `harsh` runs; the view timeout is one second."""
 SIZES = (4, 5, 6, 7, 8, 9)
 SIZE_WEIGHTS = (68, 10, 8, 6, 4, 4)
-"""Most are the smallest set that bears a fault, one in eight bears two: more cost much and show little more."""
+"""Most are the smallest set that bears a fault, one in seven bears two: more cost much and show little more."""
 REAL_RATE = 0.2
 TROUBLES = ["split", "one-way", "censor", "alone", "primary", "pause", "restart-all", "clog", "full-disk"]
 
