@@ -4,7 +4,7 @@ Everything here is local and may be wrong about a primary without harm: giving a
 honest replica gives it up alone. Who finds fault complains, and goes on voting; the view is left once f+1 replicas find
 fault at the same time. (A replica that left alone would vote no more until the others left too, which may be never: the
 fault that the cluster can bear would be used up by one slow process. f liars that complain can still take a slow one
-with them. BFT-SMaRt asks for a change in the same way: its STOP.)
+with them. BFT-SMaRt asks for a change in the same way: its STOP.) Who complained goes along with those who left for it.
 """
 
 from consensus import catch_up
@@ -53,11 +53,25 @@ def judge(replica: Replica, now: Moment, out: Effects) -> str | None:
     timers = replica.timers
     fault = _fault(replica, now)
     if fault is None:
-        return None
+        return _why_go_along(replica, now)
     if now.elapsed >= timers.complain_at:
         timers.complain_at = now.elapsed + replica.timing.status
+        timers.complaints[replica.id] = (replica.view, now.elapsed)
         out.send.append(Send(message=Complaint(era=replica.context.era, view=replica.view)))
-    return fault if len(_complainers(replica, now)) >= replica.context.validators.weak_quorum - 1 else None
+    return fault if len(_complainers(replica, now) | {replica.id}) >= replica.context.validators.weak_quorum else None
+
+
+def _why_go_along(replica: Replica, now: Moment) -> str | None:
+    """Return why a replica that is content again leaves after all: others have left, and its complaint was one reason.
+
+    They count a complaint for a while. Who took it back meanwhile would leave them alone in a view that nobody starts,
+    where they vote no more until somebody finds fault again.
+    """
+    if replica.id not in replica.timers.complaints or not _gone(replica):
+        return None
+    complainers = _complainers(replica, now)
+    together = replica.id in complainers and len(complainers) >= replica.context.validators.weak_quorum
+    return "this replica complained, and others have left the view for it" if together else None
 
 
 def _fault(replica: Replica, now: Moment) -> str | None:
@@ -136,11 +150,15 @@ def _finds_slow(replica: Replica, now: Moment) -> bool:
 
 
 def _complainers(replica: Replica, now: Moment) -> set[ValidatorId]:
-    """Return who else finds fault with the primary, or has left its view."""
+    """Return who finds fault with the primary or did lately, or has left its view; this replica too, if it did."""
     since = now.elapsed - COMPLAINT_HEARTBEATS * replica.timing.status
     heard = replica.timers.complaints.items()
-    complaining = {peer for peer, (view, at) in heard if view == replica.view and at > since}
-    return complaining | {who for view, here in replica.view_changes.items() if view > replica.view for who in here}
+    return {peer for peer, (view, at) in heard if view == replica.view and at > since} | _gone(replica)
+
+
+def _gone(replica: Replica) -> set[ValidatorId]:
+    """Return who has left this replica's view."""
+    return {who for view, here in replica.view_changes.items() if view > replica.view for who in here}
 
 
 def _is_application_current(replica: Replica) -> bool:

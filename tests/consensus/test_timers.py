@@ -228,6 +228,20 @@ def starved_replica() -> Bench:
     return bench
 
 
+def contented_again() -> Bench:
+    """Return one that has complained alone, and then saw what it had waited for decided."""
+    bench = Bench(FORGE, 0)
+    bench.submit(A.transactions[0])
+    bench.tick(1.0)
+    bench.tick()
+    assert bench.of_kind(Complaint)
+    bench.propose(A)
+    bench.prepare_by([2], A)
+    bench.commit_by([1, 2], A)
+    assert (bench.height, bench.engine.view) == (1, 0)
+    return bench
+
+
 def test_a_replica_that_finds_fault_alone_complains_stays_and_votes() -> None:
     """Who left alone would vote no more until the others left too: one slow process would use up the fault borne."""
     bench = starved_replica()
@@ -270,6 +284,49 @@ def test_a_complaint_that_was_not_repeated_counts_no_more() -> None:
 def test_who_has_left_the_view_finds_fault_with_it() -> None:
     bench = starved_replica()
     bench.receive(3, FORGE.view_change(3, 1))
+    bench.tick()
+    assert bench.engine.view == 1
+
+
+def test_who_is_content_again_goes_along_with_one_who_left_for_its_complaint() -> None:
+    """Else that one votes no more until somebody finds fault again: the fault that the cluster can bear, used up."""
+    bench = contented_again()
+    bench.receive(3, FORGE.view_change(3, 1))
+    bench.tick()
+    assert bench.engine.view == 1
+
+
+def test_one_who_left_takes_nobody_along_who_has_not_complained_or_whose_complaint_is_old() -> None:
+    bench = Bench(FORGE, 0)
+    bench.receive(3, FORGE.view_change(3, 1))
+    bench.tick()
+    assert bench.engine.view == 0
+    bench = contented_again()
+    bench.tick(0.7 * COMPLAINT_HEARTBEATS)
+    bench.receive(3, FORGE.view_change(3, 1))
+    bench.tick()
+    assert bench.engine.view == 0
+
+
+def test_complaints_alone_take_nobody_along_who_is_content_again() -> None:
+    """As long as nobody has left, nobody is left alone."""
+    bench = contented_again()
+    for peer in (2, 3):
+        bench.receive(peer, Complaint(era=Era(0), view=View(0)))
+    bench.tick()
+    assert bench.engine.view == 0
+
+
+def test_an_old_view_s_complaint_takes_nobody_along_out_of_the_next_one() -> None:
+    bench = starved_replica()
+    bench.tick(1.0)
+    assert bench.of_kind(Complaint)
+    changes = FORGE.view_changes(1)
+    for change in changes:
+        bench.receive(change.payload.validator, change)
+    bench.receive(2, FORGE.new_view(changes))
+    assert (bench.engine.view, bench.engine.is_active) == (1, True)
+    bench.receive(3, FORGE.view_change(3, 2))
     bench.tick()
     assert bench.engine.view == 1
 
