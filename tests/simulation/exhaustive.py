@@ -58,6 +58,7 @@ CASES = {
     "silent primary, two views": Case(byzantine=1, timeouts=3),
     "silent backup, one gives up": Case(byzantine=3, timeouts=1),
     "lying backup, one view": Case(byzantine=3, views=(0,)),
+    "lying backup, one gives up": Case(byzantine=3, views=(0,), timeouts=1),
     "lying primary, one view": Case(byzantine=1, views=(0,)),
 }
 """All end within minutes; those that the tests go through, within seconds."""
