@@ -19,6 +19,7 @@ from tests.simulation.impostor import ANSWERS, HABITS
 from tests.simulation.shapes import Errand, Shape, Trouble, Villain
 
 SECONDS = (4.0, 8.0)
+"""How long faults last where there is no gap."""
 GAP_SECONDS = 14.0
 """Enough for views to fail until one is entered that begins above the gap."""
 LATE = ("eclipse", "starve")
